@@ -1,0 +1,76 @@
+"""Shape declarations that are checked, arrays that are frozen, and windows over time."""
+
+import dataclasses
+import functools
+import typing
+from collections.abc import Iterator
+
+import numpy as np
+
+from recon3d.errors import ShapeError
+
+
+def freeze_fields(record: object) -> None:
+    """Check every array field of a dataclass against its jaxtyping annotation and make it read-only.
+
+    Call it from ``__post_init__``. It takes ownership: the arrays are not copied, so a caller that
+    wants to go on writing into one passes a copy. Axis names bind across the fields of a record, so
+    that ``frames`` has one size everywhere in it.
+
+    Raises:
+        ShapeError: naming the field, its shape, and the sizes the axes were bound to.
+    """
+    bound: dict[str, int] = {}
+    for name, dims, dtypes, optional in _declarations(type(record)):
+        value = getattr(record, name)
+        if value is None and optional:
+            continue
+        label = f"{type(record).__name__}.{name}"
+        if not isinstance(value, np.ndarray):
+            raise ShapeError(f"{label} must be a numpy array with axes ({dims}), not {type(value).__name__}")
+        if not _dtype_fits(value.dtype, dtypes):
+            raise ShapeError(f"{label} must hold {' or '.join(dtypes)}, not {value.dtype}")
+        _bind(label, dims, value.shape, bound)
+        value.flags.writeable = False
+
+
+@functools.cache
+def _declarations(kind: type) -> tuple[tuple[str, str, tuple[str, ...], bool], ...]:
+    """(field, axes, dtype names, may be None) for each annotated array field of a dataclass."""
+    found: list[tuple[str, str, tuple[str, ...], bool]] = []
+    hints = typing.get_type_hints(kind)
+    for field in dataclasses.fields(typing.cast(typing.Any, kind)):
+        hint = hints[field.name]
+        options = typing.get_args(hint) or (hint,)
+        for option in options:
+            dims = getattr(option, "dim_str", None)
+            if dims is not None:
+                found.append((field.name, dims, tuple(option.dtypes), type(None) in options))
+    return tuple(found)
+
+
+def _dtype_fits(dtype: np.dtype[typing.Any], allowed: tuple[str, ...]) -> bool:
+    return any(dtype.name == name or name == "bool_" and dtype == np.bool_ for name in allowed)
+
+
+def _bind(label: str, dims: str, shape: tuple[int, ...], bound: dict[str, int]) -> None:
+    axes = dims.split()
+    fits = len(axes) == len(shape)
+    for axis, size in zip(axes, shape, strict=False) if fits else ():
+        expected = int(axis) if axis.isdigit() else bound.setdefault(axis, size)
+        fits = fits and expected == size
+    if not fits:
+        sizes = ", ".join(f"{axis}={size}" for axis, size in bound.items()) or "nothing bound yet"
+        raise ShapeError(f"{label} has shape {shape}, but its axes are ({dims}) with {sizes}")
+
+
+def windows(count: int, size: int, overlap: int = 0) -> Iterator[slice]:
+    """Slices of at most ``size`` items that cover ``range(count)``; neighbours share ``overlap`` items."""
+    if size <= overlap:
+        raise ValueError(f"a window of {size} cannot overlap its neighbour by {overlap}")
+    start = 0
+    while start < count:
+        yield slice(start, min(start + size, count))
+        if start + size >= count:
+            return
+        start += size - overlap
