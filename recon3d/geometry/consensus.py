@@ -26,7 +26,7 @@ _GRADUAL_STEPS = 3
 _MAJORITY = 3.5  # inliers, and their share of the views, above which no other answer can be likelier
 _MAJORITY_SHARE = 0.55
 _POLISH_STEPS = 1
-_CHUNK = 32768  # sightings worked on at once: their planes fit a 1 MiB cache
+_CHUNK = 65536  # sightings worked on at once: their planes fit a 1 MiB cache
 _SURE = 700.0  # log evidence of an answer that has no rival by construction
 _FAR = -1e30  # a stand-in for NaN
 

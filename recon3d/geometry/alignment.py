@@ -1,0 +1,40 @@
+"""Best rotations and similarity transforms between sets of points (Kabsch 1976, Umeyama 1991)."""
+
+import numpy as np
+from jaxtyping import Float
+
+from recon3d.geometry.lie import SE3, SO3
+
+
+def align_directions(
+    source: Float[np.ndarray, "*batch points 3"],
+    target: Float[np.ndarray, "*batch points 3"],
+    weight: Float[np.ndarray, "*batch points"],
+) -> SO3:
+    """The rotation with ``target ~ R source`` of least weighted squares; never a reflection.
+
+    Directions that the points do not fix (a single vector, say) are turned as little as possible, since
+    a small part of the identity is added to the correlation.
+    """
+    known = np.isfinite(source).all(-1) & np.isfinite(target).all(-1)
+    w = np.where(known, weight, 0.0)[..., None]
+    a, b = np.where(known[..., None], source, 0.0), np.where(known[..., None], target, 0.0)
+    correlation = np.swapaxes(b * w, -1, -2) @ a
+    size = np.linalg.norm(correlation, axis=(-2, -1), keepdims=True)
+    u, _, vt = np.linalg.svd(correlation + 1e-6 * np.where(size > 0, size, 1.0) * np.eye(3))
+    sign = np.ones((*correlation.shape[:-2], 1, 3))
+    sign[..., 0, 2] = np.sign(np.linalg.det(u @ vt))
+    return SO3((u * sign) @ vt)
+
+
+def align_similarity(
+    source: Float[np.ndarray, "points 3"], target: Float[np.ndarray, "points 3"], scaled: bool = True
+) -> tuple[float, SE3]:
+    """Scale s and motion T with ``target ~ T (s source)`` of least squares (Umeyama 1991, eqs. 40-42)."""
+    ms, mt = source.mean(0), target.mean(0)
+    a, b = source - ms, target - mt
+    u, d, vt = np.linalg.svd(b.T @ a)
+    sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
+    rotation = SO3((u * sign) @ vt)
+    scale = float((d * sign).sum() / (a * a).sum()) if scaled else 1.0
+    return scale, SE3(rotation, mt - rotation @ (scale * ms))

@@ -1,0 +1,172 @@
+"""OpenPose: a folder of JSON files, one a frame, as written by ``--write_json``.
+
+The list of people in a file has no order that means anything. A joint of 0, 0, 0 was not found. The
+files say neither frame rate nor image size nor, where two layouts have as many points, which it is.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recon3d.errors import InputError, LayoutError, all_faults
+from recon3d.io.files import read_json
+from recon3d.records import Keypoints2D, size_sigma_px
+from recon3d.skeleton import Layout, load_layout
+
+BY_COUNT = {15: ("mpi_15",), 18: ("coco_18",), 25: ("body_25", "body_25b")}
+"""OpenPose's own body layouts by number of points."""
+SIGMA_SHARE = 0.006
+"""Sigma of an OpenPose body keypoint over the person's box diagonal, at a score of 1."""
+_MAX_FAULTS = 8
+_CLEARLY_SHORTER = 0.75  # of the mean bone; 0.4 to 0.6 on recordings from the front, the side and behind
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPoseOptions:
+    """What the files do not say.
+
+    Attributes:
+        fps: frames a second of the camera.
+        size: width and height of the images, px.
+        layout: name of the layout; None tells it from the number of points, and 25 from 25B by where
+            the points lie.
+    """
+
+    fps: float
+    size: tuple[int, int]
+    layout: str | None = None
+
+
+def frame_number(path: Path) -> int | None:
+    """The last integer in a file name, which is the frame (``_keypoints`` and a view's suffix left out)."""
+    stem = re.sub(r"_keypoints(_\d+)?$", "", path.stem)
+    found = re.findall(r"\d+", stem)
+    return int(found[-1]) if found else None
+
+
+def read_openpose(folder: Path, camera: str, options: OpenPoseOptions) -> Keypoints2D:
+    """All frames of one camera; frames without a file are gaps, files without people are empty frames.
+
+    Raises:
+        InputError: files that are cut, empty or of another kind, or two files of one frame; all at once.
+        LayoutError: the layout cannot be told from the files; the message names the choices.
+    """
+    files = sorted((f for f in folder.iterdir() if f.suffix == ".json"), key=lambda f: f.name)
+    if not files:
+        raise InputError(f"camera {camera}: {folder} holds no .json files")
+    frames: dict[int, list[np.ndarray]] = {}
+    faults: list[str] = []
+    for file in files:
+        number = frame_number(file)
+        try:
+            people = _people(read_json(file), file)
+            if number is None:
+                faults.append(f"{file.name}: no frame number in the name")
+            elif number in frames:
+                faults.append(f"{file.name}: frame {number} has another file already")
+            else:
+                frames[number] = people
+        except InputError as error:
+            faults.append(str(error))
+    if faults:
+        more = [f"... and {len(faults) - _MAX_FAULTS} more"] if len(faults) > _MAX_FAULTS else []
+        raise InputError(all_faults(faults[:_MAX_FAULTS] + more, f"camera {camera}: files of {folder} cannot be used:"))
+    return _assemble(frames, folder, camera, options)
+
+
+def _people(data: Any, file: Path) -> list[np.ndarray]:
+    if not isinstance(data, dict) or not isinstance(data.get("people"), list):
+        raise InputError(f"{file} is not an OpenPose file: there is no list of 'people'")
+    out: list[np.ndarray] = []
+    for k, person in enumerate(data["people"]):
+        flat = person.get("pose_keypoints_2d", person.get("pose_keypoints")) if isinstance(person, dict) else None
+        try:
+            values = np.array(flat, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise InputError(f"{file}, person {k}: pose_keypoints_2d holds something that is not a number") from None
+        if values.ndim != 1 or len(values) % 3:
+            raise InputError(f"{file}, person {k}: pose_keypoints_2d is not a list of x, y, score")
+        if len(values):
+            out.append(values.reshape(-1, 3))
+    return out
+
+
+def _assemble(
+    frames: dict[int, list[np.ndarray]], folder: Path, camera: str, options: OpenPoseOptions
+) -> Keypoints2D:
+    numbers = sorted(frames)
+    counts = {len(p) for people in frames.values() for p in people}
+    if len(counts) > 1:
+        raise InputError(f"camera {camera}: files of {folder} hold people with {sorted(counts)} points: mixed layouts")
+    layout = _layout(counts.pop() if counts else None, frames, folder, camera, options.layout)
+    slots = max((len(people) for people in frames.values()), default=0)
+    data = np.zeros((len(numbers), max(slots, 1), len(layout), 3))
+    for row, number in enumerate(numbers):
+        for slot, person in enumerate(frames[number]):
+            data[row, slot] = person
+    with np.errstate(invalid="ignore"):
+        # Absent: zeros; NaN or infinite numbers, which other writers put there, are no better.
+        found = np.isfinite(data).all(-1) & (data[..., 2] > 0) & ((data[..., 0] != 0) | (data[..., 1] != 0))
+    xy = np.where(found[..., None], data[..., :2], np.nan)
+    top = float(np.nanmax(xy)) if found.any() else 0.0
+    if found.any() and top <= 1.0:
+        raise InputError(
+            f"camera {camera}: coordinates in {folder} do not exceed 1: OpenPose ran with --keypoint_scale 3 or 4; "
+            "run it with --keypoint_scale 0 (pixels)"
+        )
+    confidence = np.where(found, data[..., 2], 0.0)
+    low, high = np.where(found[..., None], xy, np.inf).min(2), np.where(found[..., None], xy, -np.inf).max(2)
+    box = np.concatenate([low, high], -1)
+    frame = np.array(numbers, dtype=np.int64)
+    return Keypoints2D(
+        layout=layout,
+        camera=camera,
+        size=options.size,
+        frame=frame,
+        time=frame / options.fps,
+        person_id=np.full(xy.shape[:2], -1, dtype=np.int64),
+        xy=xy.astype(np.float32),
+        confidence=confidence.astype(np.float32),
+        sigma_px=size_sigma_px(xy, confidence, SIGMA_SHARE),
+        box=np.where(np.isfinite(box), box, np.nan).astype(np.float32),
+        score_kind="heatmap",
+    )
+
+
+def _layout(
+    count: int | None, frames: dict[int, list[np.ndarray]], folder: Path, camera: str, asked: str | None
+) -> Layout:
+    if asked is not None:
+        layout = load_layout(asked)
+        if count is not None and count != len(layout):
+            raise LayoutError(f"camera {camera}: people in {folder} have {count} points, layout {asked} has {len(layout)}")
+        return layout
+    if count is None:
+        raise LayoutError(f"camera {camera}: nobody is in any file of {folder}; name the layout with --layout")
+    if count not in BY_COUNT:
+        raise LayoutError(f"camera {camera}: people in {folder} have {count} points; name the layout with --layout")
+    if count == 25:
+        return load_layout(_tell_25_from_25b(frames, folder, camera))
+    return load_layout(BY_COUNT[count][0])
+
+
+def _tell_25_from_25b(frames: dict[int, list[np.ndarray]], folder: Path, camera: str) -> str:
+    """Read in the wrong order, a body's bones criss-cross it: the right order has the shorter ones."""
+    people = np.array([p for frame in frames.values() for p in frame])
+    xy = np.where(people[..., 2:] > 0.1, people[..., :2], np.nan)
+    length = {name: _bone_length(xy, load_layout(name)) for name in BY_COUNT[25]}
+    best, other = sorted(length, key=lambda name: length[name])
+    if length[best] < _CLEARLY_SHORTER * length[other]:
+        return best
+    raise LayoutError(
+        f"camera {camera}: people in {folder} have 25 points, which may be body_25 or body_25b, and where they "
+        "lie does not tell; name it with --layout body_25 or --layout body_25b"
+    )
+
+
+def _bone_length(xy: np.ndarray, layout: Layout) -> float:
+    bones = np.linalg.norm(xy[:, layout.bones[:, 0]] - xy[:, layout.bones[:, 1]], axis=-1)
+    return float(np.nanmean(bones)) if np.isfinite(bones).any() else np.inf

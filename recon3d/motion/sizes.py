@@ -1,0 +1,90 @@
+"""A person's lengths from 3D keypoints of a take: constant, robust over frames, left equal to right."""
+
+import numpy as np
+from jaxtyping import Float
+
+from recon3d.geometry import SE3, SO3
+from recon3d.geometry.least_squares import DenseSettings
+from recon3d.motion.evidence import Evidence
+from recon3d.motion.inverse_kinematics import fit_pose, Pose
+from recon3d.motion.start import joint_targets, starting_pose
+from recon3d.records import State
+from recon3d.skeleton import Armature
+
+_SAMPLE = 150  # frames that lengths are taken from; more change them by less than a millimetre
+_MIN_FRAMES = 5
+_ROUNDS = 2
+_PRIOR_FRAMES = 3.0  # what the default offset of a point counts, in frames
+
+
+def fit_sizes(armature: Armature, evidence: Evidence) -> Armature:
+    """The armature with this person's lengths; what no keypoint shows is scaled with the rest of the body."""
+    seen = np.flatnonzero((evidence.state == State.OBSERVED).sum(1) >= 4)
+    if not len(seen):
+        return armature
+    sample = evidence.take(seen[np.linspace(0, len(seen) - 1, min(_SAMPLE, len(seen))).astype(int)])
+    armature = _with_measured_bones(armature, sample)
+    for _ in range(_ROUNDS):
+        pose = fit_pose(armature, sample, Pose(*starting_pose(armature, sample)), DenseSettings(max_steps=6))
+        armature = _with_measured_points(armature, sample, pose)
+        sample = Evidence(
+            armature.attachments.select(sample.attachments.points), sample.xyz, sample.root_information, sample.state
+        )
+    return armature
+
+
+def _with_measured_bones(armature: Armature, evidence: Evidence) -> Armature:
+    """Bones between joints that keypoints show take their median length, the others the body's scale."""
+    target, known = joint_targets(armature, evidence)
+    rest, parents, mirror = armature.rest_positions(), armature.skeleton.parents.tolist(), armature.skeleton.mirror
+    count = len(armature.joints)
+    ratio = np.full(count, np.nan)
+    for j in range(1, count):
+        chain = [j]
+        while parents[chain[-1]] >= 0 and (len(chain) == 1 or not known[:, chain[-1]].any()):
+            chain.append(parents[chain[-1]])
+        top = chain[-1]
+        both = known[:, j] & known[:, top]
+        if both.sum() >= _MIN_FRAMES:
+            seen = float(np.median(np.linalg.norm(target[both, j] - target[both, top], axis=-1)))
+            ratio[chain[:-1]] = np.where(np.isnan(ratio[chain[:-1]]), seen / np.linalg.norm(rest[j] - rest[top]), ratio[chain[:-1]])
+    paired = np.stack([ratio, ratio[mirror]])
+    have = np.isfinite(paired)
+    ratio = np.where(have.any(0), np.where(have, paired, 0).sum(0) / np.maximum(have.sum(0), 1), np.nan)
+    body = float(np.nanmedian(ratio)) if np.isfinite(ratio).any() else 1.0
+    ratio = np.where(np.isfinite(ratio), ratio, body)
+    return armature.with_sizes(armature.rest_offset * ratio[:, None], armature.attachments.offset * body)
+
+
+def _with_measured_points(armature: Armature, evidence: Evidence, pose: Pose) -> Armature:
+    """Points that ride off a joint's centre (nose, heel, ...) take their median place in its frame."""
+    poses = armature.forward(SE3(SO3.identity(len(pose.translation)), pose.translation), pose.rotation)
+    at = evidence.attachments
+    turn, place = poses.rotation.matrix[:, at.joint], poses.translation[:, at.joint]
+    local = (np.swapaxes(turn, -1, -2) @ (evidence.xyz - place)[..., None])[..., 0]
+    observed = evidence.state == State.OBSERVED
+    measured: dict[str, tuple[Float[np.ndarray, "3"], int]] = {}
+    for k, point in enumerate(at.points):
+        n = int(observed[:, k].sum())
+        if n >= _MIN_FRAMES and at.offset[k].any():
+            measured[point] = (np.median(local[observed[:, k], k], axis=0), n)
+    offset = armature.attachments.offset.copy()
+    for k, point in enumerate(armature.attachments.points):
+        other = _other_side(point)
+        found = [measured[point]] if point in measured else []
+        if other != point and other in measured:
+            value, n = measured[other]
+            found.append((value * np.array([-1.0, 1.0, 1.0]), n))
+        if found:
+            total = _PRIOR_FRAMES + sum(n for _, n in found)
+            offset[k] = (_PRIOR_FRAMES * offset[k] + sum(n * value for value, n in found)) / total
+            if other == point:
+                offset[k, 0] = 0.0  # in the middle of the body
+    return armature.with_sizes(armature.rest_offset, offset)
+
+
+def _other_side(point: str) -> str:
+    for a, b in (("left_", "right_"), ("right_", "left_")):
+        if point.startswith(a):
+            return b + point.removeprefix(a)
+    return point

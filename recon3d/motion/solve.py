@@ -1,0 +1,83 @@
+"""From 3D keypoints to motion: lengths once a take, then rotations window by window."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from recon3d.geometry import SO3
+from recon3d.geometry.least_squares import DenseSettings
+from recon3d.motion.evidence import Evidence, gather
+from recon3d.motion.inverse_kinematics import Pose, fit_pose
+from recon3d.motion.sizes import fit_sizes
+from recon3d.motion.start import starting_pose
+from recon3d.records import Keypoints3D, Motion, State
+from recon3d.skeleton import Armature, load_armature
+
+_MIN_POINTS = 4  # keypoints below which a frame has no pose
+
+
+@dataclass(frozen=True, slots=True)
+class MotionSettings:
+    """How motion is fitted."""
+
+    armature: str = "human"
+    """Name or TOML path of the armature."""
+    max_steps: int = 15
+    """Levenberg-Marquardt steps a frame."""
+
+
+def measure(world: Keypoints3D, person: int, settings: MotionSettings = MotionSettings()) -> Armature:
+    """The person's armature from a sample of the take (``person`` is an index into ``world.people``)."""
+    armature = load_armature(settings.armature)
+    return fit_sizes(armature, gather(world, person, armature))
+
+
+def solve_windows(
+    windows: Iterable[Keypoints3D], person: int, armature: Armature, settings: MotionSettings = MotionSettings()
+) -> Iterator[Motion]:
+    """Motion of one person, window by window; lengths are the armature's and do not change."""
+    for world in windows:
+        evidence = gather(world, person, armature)
+        posed = np.flatnonzero((evidence.state != State.MISSING).sum(1) >= _MIN_POINTS)
+        count = len(armature.joints)
+        translation = np.full((len(world), 3), np.nan)
+        rotation = np.full((len(world), count, 4), np.nan)
+        state = np.zeros((len(world), count), np.uint8)
+        if len(posed):
+            part = evidence.take(posed)
+            pose = fit_pose(armature, part, Pose(*starting_pose(armature, part)), DenseSettings(settings.max_steps))
+            translation[posed] = pose.translation
+            rotation[posed] = _continuous(SO3(pose.rotation).wxyz())
+            state[posed] = _states(armature, part)
+        yield Motion(int(world.people[person]), armature, world.frame, world.time, translation, rotation, state)
+
+
+def solve(world: Keypoints3D, settings: MotionSettings = MotionSettings()) -> dict[int, Motion]:
+    """Motion of every person of a take that is one window."""
+    out: dict[int, Motion] = {}
+    for person in range(len(world.people)):
+        armature = measure(world, person, settings)
+        (motion,) = solve_windows([world], person, armature, settings)
+        out[motion.person] = motion
+    return out
+
+
+def _continuous(wxyz: np.ndarray) -> np.ndarray:
+    """Quaternions with the sign that lies nearer to the frame before."""
+    if len(wxyz) < 2:
+        return wxyz
+    flip = np.cumprod(np.where((wxyz[1:] * wxyz[:-1]).sum(-1) < 0, -1.0, 1.0), axis=0)
+    return np.concatenate([wxyz[:1], wxyz[1:] * flip[..., None]])
+
+
+def _states(armature: Armature, evidence: Evidence) -> np.ndarray:
+    """A joint's turn is observed where a keypoint that it moves is; else interpolated, else inferred."""
+    moves = armature.skeleton.descends()[evidence.attachments.joint].T  # joint moves point
+    own = evidence.attachments.offset.any(1)
+    moves &= own | (evidence.attachments.joint[None] != np.arange(len(armature.joints))[:, None])
+    out = np.full((len(evidence.xyz), len(armature.joints)), State.INFERRED, np.uint8)
+    for state in (State.INTERPOLATED, State.OBSERVED):
+        shown = ((evidence.state == state).astype(np.int64) @ moves.T.astype(np.int64)) > 0
+        out[shown] = state
+    return out

@@ -1,0 +1,105 @@
+"""What one camera saw: 2D keypoints of the people in its frames."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float, Float32, Int
+
+from recon3d.arrays import freeze_fields
+from recon3d.errors import ShapeError
+from recon3d.skeleton import Layout
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Keypoints2D:
+    """2D keypoints of one camera. A slot is a place in a frame, not a person.
+
+    Attributes:
+        layout: names of the joints' order.
+        camera: name of the camera.
+        size: width and height of the images that the pixels refer to.
+        frame: source frame numbers, rising; gaps allowed.
+        time: s, by the camera's own clock.
+        person_id: identity where a tracker gave one, else -1.
+        xy: px, the centre of the top-left pixel is (0, 0); NaN where absent.
+        confidence: the detector's score; 0 where absent.
+        sigma_px: standard deviation of each coordinate, px; NaN where absent.
+        box: x0, y0, x1, y1 round each person, px; NaN in an empty slot.
+        score_kind: what the scores are ("heatmap", "simcc", "flag", ...).
+    """
+
+    layout: Layout
+    camera: str
+    size: tuple[int, int]
+    frame: Int[np.ndarray, "frames"]
+    time: Float[np.ndarray, "frames"]
+    person_id: Int[np.ndarray, "frames slots"]
+    xy: Float32[np.ndarray, "frames slots joints 2"]
+    confidence: Float32[np.ndarray, "frames slots joints"]
+    sigma_px: Float32[np.ndarray, "frames slots joints"]
+    box: Float32[np.ndarray, "frames slots 4"]
+    score_kind: str = "heatmap"
+
+    def __post_init__(self) -> None:
+        freeze_fields(self)
+        if self.xy.shape[2] != len(self.layout):
+            raise ShapeError(
+                f"Keypoints2D.xy of camera {self.camera} has {self.xy.shape[2]} joints, "
+                f"but layout {self.layout.name} has {len(self.layout)}"
+            )
+        if (np.diff(self.frame) <= 0).any():
+            at = int(np.flatnonzero(np.diff(self.frame) <= 0)[0])
+            raise ShapeError(
+                f"Keypoints2D of camera {self.camera}: frame numbers must rise, "
+                f"but {self.frame[at]} is followed by {self.frame[at + 1]}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def window(self, part: slice) -> "Keypoints2D":
+        """Some of the frames (a view, no copy)."""
+        names = ("frame", "time", "person_id", "xy", "confidence", "sigma_px", "box")
+        return replace(self, **{name: getattr(self, name)[part] for name in names})
+
+
+def size_sigma_px(
+    xy: Float[np.ndarray, "*batch joints 2"], confidence: Float[np.ndarray, "*batch joints"], share: float
+) -> Float32[np.ndarray, "*batch joints"]:
+    """Sigma of a detector whose error grows with the person: a share of the box diagonal, more at low scores.
+
+    A heatmap peak of 1 is taken at the share itself, one of 0.25 at twice that: the scatter of a
+    matched filter falls with the square root of its response. NaN where absent.
+    """
+    with np.errstate(invalid="ignore"):
+        low = np.fmin.reduce(xy, axis=-2, initial=np.inf)
+        high = np.fmax.reduce(xy, axis=-2, initial=-np.inf)
+        diagonal = np.hypot(*np.moveaxis(high - low, -1, 0))[..., None]
+        sigma = np.maximum(share * diagonal, 1.0) / np.sqrt(np.clip(confidence, 0.04, 1.0))
+    return np.where(np.isfinite(xy).all(-1), sigma, np.nan).astype(np.float32)
+
+
+def concatenate(parts: Sequence[Keypoints2D]) -> Keypoints2D:
+    """Windows of one camera, one after the other; slots are padded to the largest number of people."""
+    slots = max(part.xy.shape[1] for part in parts)
+
+    def join(name: str, fill: float) -> np.ndarray:
+        arrays: list[np.ndarray] = []
+        for part in parts:
+            array = getattr(part, name)
+            pad = [(0, 0)] * array.ndim
+            pad[1] = (0, slots - array.shape[1])
+            arrays.append(np.pad(array, pad, constant_values=fill))
+        return np.concatenate(arrays)
+
+    return replace(
+        parts[0],
+        frame=np.concatenate([p.frame for p in parts]),
+        time=np.concatenate([p.time for p in parts]),
+        person_id=join("person_id", -1),
+        xy=join("xy", np.nan),
+        confidence=join("confidence", 0),
+        sigma_px=join("sigma_px", np.nan),
+        box=join("box", np.nan),
+    )

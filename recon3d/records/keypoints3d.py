@@ -1,0 +1,70 @@
+"""What many cameras agree on: 3D keypoints of people in the world."""
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from recon3d.arrays import freeze_fields
+from recon3d.errors import ShapeError
+from recon3d.skeleton import Layout
+
+
+class State(enum.IntEnum):
+    """Where a value comes from."""
+
+    MISSING = 0
+    OBSERVED = 1
+    INTERPOLATED = 2
+    """From observations before and after."""
+    INFERRED = 3
+    """From the rest of the body and what is plausible."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Keypoints3D:
+    """3D keypoints; world in metres, z up.
+
+    Attributes:
+        layout: names of the joints' order.
+        frame: numbers of the reference camera's frames.
+        time: s, on the rig's common axis.
+        people: ids of the people alive in this window.
+        xyz: m; NaN where missing.
+        confidence: probability that the position is right within its covariance; 0 where missing.
+        covariance: m^2; NaN where missing.
+        views: number of cameras that agree on it.
+        state: `State`.
+        residual_px: root mean square distance to the detections of those cameras, px; NaN where missing.
+    """
+
+    layout: Layout
+    frame: Int[np.ndarray, "frames"]
+    time: Float[np.ndarray, "frames"]
+    people: Int[np.ndarray, "people"]
+    xyz: Float[np.ndarray, "frames people joints 3"]
+    confidence: Float[np.ndarray, "frames people joints"]
+    covariance: Float[np.ndarray, "frames people joints 3 3"]
+    views: UInt8[np.ndarray, "frames people joints"]
+    state: UInt8[np.ndarray, "frames people joints"]
+    residual_px: Float[np.ndarray, "frames people joints"]
+
+    def __post_init__(self) -> None:
+        freeze_fields(self)
+        if self.xyz.shape[2] != len(self.layout):
+            raise ShapeError(f"Keypoints3D.xyz has {self.xyz.shape[2]} joints, layout {self.layout.name} {len(self.layout)}")
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def sigma_m(self) -> Float[np.ndarray, "frames people joints"]:
+        """Root mean square uncertainty of a coordinate, m: sqrt(trace(covariance) / 3)."""
+        return np.sqrt(np.trace(self.covariance, axis1=-2, axis2=-1) / 3)
+
+
+def concatenate(parts: Sequence[Keypoints3D]) -> Keypoints3D:
+    """Windows of the same people, one after the other."""
+    names = ("frame", "time", "xyz", "confidence", "covariance", "views", "state", "residual_px")
+    return replace(parts[0], **{name: np.concatenate([getattr(p, name) for p in parts]) for name in names})

@@ -1,0 +1,20 @@
+"""What a keypoint and a joint are called, what hangs on what, and how a body can turn."""
+
+from recon3d.skeleton.armature import Armature, Attachments, Skeleton
+from recon3d.skeleton.armature_file import load_armature
+from recon3d.skeleton.layout import Layout, layout_names, load_layout
+from recon3d.skeleton.mapping import Mapping, map_layout
+from recon3d.skeleton.proportions import body_links
+
+__all__ = [
+    "Armature",
+    "Attachments",
+    "Layout",
+    "Mapping",
+    "Skeleton",
+    "body_links",
+    "layout_names",
+    "load_armature",
+    "load_layout",
+    "map_layout",
+]

@@ -1,0 +1,106 @@
+"""Armatures from TOML: the default body, and users' own (animals, robots, half bodies)."""
+
+import functools
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recon3d.errors import LayoutError, all_faults
+from recon3d.skeleton.armature import Armature, Attachments, Skeleton
+
+_JOINT_KEYS = {"name", "parent", "offset", "free", "looseness_deg", "limit_deg"}
+
+
+@functools.cache
+def load_armature(name: str = "human") -> Armature:
+    """The default body, or one from the path of a TOML file of the same form.
+
+    Raises:
+        LayoutError: unknown name, or entries that do not fit together; all faults at once.
+    """
+    folder = resources.files("recon3d.skeleton") / "armatures"
+    shipped = sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml"))
+    if name in shipped:
+        text = (folder / f"{name}.toml").read_text(encoding="utf-8")
+    elif name.endswith(".toml") and Path(name).is_file():
+        text = Path(name).read_text(encoding="utf-8")
+    else:
+        raise LayoutError(f"no armature {name!r}; use one of {', '.join(shipped)}, or the path of a .toml file")
+    try:
+        return parse_armature(tomllib.loads(text), name)
+    except tomllib.TOMLDecodeError as error:
+        raise LayoutError(f"armature file {name} is not TOML: {error}") from None
+
+
+def parse_armature(data: dict[str, Any], source: str) -> Armature:
+    """An armature from the entries of its file; ``left_`` entries are mirrored to ``right_``."""
+    rows = _with_right(data.get("joint", []))
+    faults = [f"joint {r.get('name')!r}: unknown entry {k!r}" for r in rows for k in sorted(set(r) - _JOINT_KEYS)]
+    faults += [f"a joint without a name: {r!r}" for r in rows if not isinstance(r.get("name"), str)]
+    names = [str(r.get("name")) for r in rows]
+    faults += [
+        f"joint {r.get('name')!r}: no joint {r['parent']!r} before it" for i, r in enumerate(rows)
+        if "parent" in r and r["parent"] not in names[:i]
+    ]
+    points = _points_with_right(data.get("keypoints", {}))
+    faults += [f"keypoint {p!r} hangs on {j!r}, which is no joint" for p, (j, _) in points.items() if j not in names]
+    if not rows:
+        faults.append("there are no [[joint]] entries")
+    if faults:
+        raise LayoutError(all_faults(faults, f"armature {source} cannot be used:"))
+    mirror = [names.index(_mirrored(n)) if _mirrored(n) in names else i for i, n in enumerate(names)]
+    parents = [names.index(r["parent"]) if "parent" in r else -1 for r in rows]
+    skeleton = Skeleton(str(data.get("name", source)), tuple(names), np.array(parents), np.array(mirror))
+    free = np.array([[axis in r.get("free", "xyz") for axis in "xyz"] for r in rows])
+    limits = np.deg2rad([r.get("limit_deg", [-180.0, 180.0]) for r in rows]).astype(float)
+    attachments = Attachments(
+        tuple(points),
+        np.array([names.index(j) for j, _ in points.values()], dtype=np.int64),
+        np.array([o for _, o in points.values()], dtype=float).reshape(-1, 3),
+    )
+    return Armature(
+        skeleton,
+        np.array([r.get("offset", [0, 0, 0]) for r in rows], dtype=float),
+        free,
+        np.deg2rad(np.array([r.get("looseness_deg", 45.0) for r in rows], dtype=float)),
+        limits,
+        attachments,
+    )
+
+
+def _mirrored(name: str) -> str:
+    if name.startswith("left_"):
+        return "right_" + name.removeprefix("left_")
+    if name.startswith("right_"):
+        return "left_" + name.removeprefix("right_")
+    return name
+
+
+def _with_right(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """All joints, each left one followed, after the last of its run, by its mirror image."""
+    out = list(rows)
+    for row in rows:
+        name = str(row.get("name"))
+        if name.startswith("left_") and _mirrored(name) not in {str(r.get("name")) for r in rows}:
+            other = dict(row, name=_mirrored(name), parent=_mirrored(str(row.get("parent"))))
+            if "offset" in row:
+                x, y, z = row["offset"]
+                other["offset"] = [-x, y, z]
+            # A mirror in x turns angles about y and z round; limits are of joints with one free axis.
+            if "limit_deg" in row and row.get("free") in ("y", "z"):
+                low, high = row["limit_deg"]
+                other["limit_deg"] = [-high, -low]
+            out.append(other)
+    return out
+
+
+def _points_with_right(points: dict[str, Any]) -> dict[str, tuple[str, list[float]]]:
+    out: dict[str, tuple[str, list[float]]] = {}
+    for name, (joint, offset) in points.items():
+        out[name] = (joint, offset)
+        if name.startswith("left_") and _mirrored(name) not in points:
+            out[_mirrored(name)] = (_mirrored(joint), [-offset[0], offset[1], offset[2]])
+    return out

@@ -1,0 +1,31 @@
+"""What is roughly known of the distances between a person's keypoints, before anything was measured."""
+
+import tomllib
+from importlib import resources
+
+import numpy as np
+
+from recon3d.geometry.links import Links
+from recon3d.skeleton.layout import Layout
+
+_PLACEMENT_M = 0.015  # where on a joint a detector puts its point
+
+
+def body_links(layout: Layout) -> Links:
+    """The distances of `proportions.toml` that a layout has both ends of."""
+    text = (resources.files("recon3d.skeleton") / "proportions.toml").read_text(encoding="utf-8")
+    found: dict[tuple[int, int], tuple[float, float]] = {}
+    for row in tomllib.loads(text)["distance"]:
+        a, b = row["points"]
+        for ends in ((a, b), (_other_side(a), _other_side(b))):
+            if all(end in layout.points for end in ends):
+                pair = sorted(layout.index(end) for end in ends)
+                sigma = float(np.hypot(row["length_m"] * row["share"], _PLACEMENT_M))
+                found[pair[0], pair[1]] = (row["length_m"], sigma)
+    pairs = np.array(list(found), dtype=np.int64).reshape(-1, 2)
+    sizes = np.array(list(found.values()), dtype=float).reshape(-1, 2)
+    return Links(len(layout), pairs, sizes[:, 0].copy(), sizes[:, 1].copy())
+
+
+def _other_side(point: str) -> str:
+    return point.replace("left_", "\0").replace("right_", "left_").replace("\0", "right_")
