@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from threadpoolctl import threadpool_limits
+from recon3d.geometry.threads import single_threaded
 
 Unknowns = TypeVar("Unknowns")
 
@@ -72,7 +72,7 @@ def solve_dense(
     """Minimise every problem's cost, changing ``at`` in place."""
     rows = np.arange(count)
     cost, steps, done = np.zeros(count), np.zeros(count, np.int64), np.zeros(count, bool)
-    with threadpool_limits(1, "blas"):
+    with single_threaded():
         h, g, cost[:] = problem.linearise(problem.take(at, rows), rows)
         diagonal = np.einsum("...ii->...i", h).max(1) if count else np.zeros(0)
         damping, growth = settings.first_damping * diagonal, np.full(count, 2.0)

@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
-from threadpoolctl import threadpool_limits
+from recon3d.geometry.threads import single_threaded
 
 from recon3d.arrays import freeze_fields
 from recon3d.errors import ShapeError, TooFewViewsError
@@ -194,7 +194,7 @@ def _in_chunks(
     xyz, cov = np.full((count, 3), np.nan), np.full((count, 3, 3), np.nan)
     inlier, residual_px = np.zeros((views, count)), np.full((views, count), np.nan)
     sure, verdicts = np.zeros(count), np.zeros(count, np.uint8)
-    with threadpool_limits(1, "blas"), np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+    with single_threaded(), np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         for start in range(0, count, size):
             part = slice(start, start + size)
             s = sight(rig, poses, xy[:, part], sigma[:, part])

@@ -6,7 +6,7 @@ well they fit (Geman and McClure); joints off rest, in units of their looseness,
 what no keypoint does; hinges beyond their limits.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -36,11 +36,9 @@ class PoseProblem:
         self.armature = armature
         self.evidence = evidence
         self.joint, self.axis = armature.columns()
-        at = evidence.attachments
-        self.fitted = armature.with_sizes(armature.rest_offset, armature.attachments.offset)
-        self.fitted = Armature(
-            armature.skeleton, armature.rest_offset, armature.free, armature.looseness, armature.limit, at
-        )
+        self.fitted = replace(armature, attachments=evidence.attachments)
+        root = evidence.root_information
+        self.information = np.swapaxes(root, -1, -2) @ root
         self.turning = np.flatnonzero(armature.free.any(1))
         self.hinges = np.flatnonzero(armature.free.sum(1) == 1)
         self.hinge_axis = armature.free[self.hinges].argmax(1)
@@ -67,17 +65,10 @@ class PoseProblem:
         self, at: Pose, rows: Int[np.ndarray, "some"]
     ) -> tuple[Float[np.ndarray, "some k k"], Float[np.ndarray, "some k"], Float[np.ndarray, "some"]]:
         poses, points, chi2 = self._points(at, rows)
-        root = self.evidence.root_information[rows]
-        weight = np.sqrt((_STRAY_CHI2 / (_STRAY_CHI2 + chi2)) ** 2)[..., None]
-        residual = (root @ (points - self.evidence.xyz[rows])[..., None])[..., 0]
-        jacobian = root @ self.fitted.keypoint_jacobian(poses, points)
-        jacobian *= np.sqrt(weight)[..., None]
-        residual = residual * np.sqrt(weight)
-        frames, k = len(points), jacobian.shape[-1]
-        jacobian = jacobian.reshape(frames, -1, k)
-        transposed = np.swapaxes(jacobian, 1, 2)
-        h = transposed @ jacobian
-        g = (transposed @ residual.reshape(frames, -1, 1))[..., 0]
+        weight = (_STRAY_CHI2 / (_STRAY_CHI2 + chi2)) ** 2
+        information = self.information[rows] * weight[..., None, None]
+        force = (information @ (points - self.evidence.xyz[rows])[..., None])[..., 0]
+        h, g = self.fitted.normal_equations(poses, points, information, force)
         vector = SO3(at.rotation[:, self.turning]).log()
         self._add_prior(h, g, vector)
         return h, g, self._total(chi2, vector)

@@ -11,7 +11,7 @@ from recon3d.motion.start import joint_targets, starting_pose
 from recon3d.records import State
 from recon3d.skeleton import Armature
 
-_SAMPLE = 150  # frames that lengths are taken from; more change them by less than a millimetre
+_SAMPLE = 48  # frames that lengths are taken from; more change them by less than a millimetre
 _MIN_FRAMES = 5
 _ROUNDS = 2
 _PRIOR_FRAMES = 3.0  # what the default offset of a point counts, in frames
@@ -25,7 +25,7 @@ def fit_sizes(armature: Armature, evidence: Evidence) -> Armature:
     sample = evidence.take(seen[np.linspace(0, len(seen) - 1, min(_SAMPLE, len(seen))).astype(int)])
     armature = _with_measured_bones(armature, sample)
     for _ in range(_ROUNDS):
-        pose = fit_pose(armature, sample, Pose(*starting_pose(armature, sample)), DenseSettings(max_steps=6))
+        pose = fit_pose(armature, sample, Pose(*starting_pose(armature, sample)), DenseSettings(max_steps=5, min_gain=1e-3))
         armature = _with_measured_points(armature, sample, pose)
         sample = Evidence(
             armature.attachments.select(sample.attachments.points), sample.xyz, sample.root_information, sample.state

@@ -23,7 +23,7 @@ class MotionSettings:
 
     armature: str = "human"
     """Name or TOML path of the armature."""
-    max_steps: int = 15
+    max_steps: int = 12
     """Levenberg-Marquardt steps a frame."""
 
 
@@ -46,7 +46,7 @@ def solve_windows(
         state = np.zeros((len(world), count), np.uint8)
         if len(posed):
             part = evidence.take(posed)
-            pose = fit_pose(armature, part, Pose(*starting_pose(armature, part)), DenseSettings(settings.max_steps))
+            pose = fit_pose(armature, part, Pose(*starting_pose(armature, part)), DenseSettings(settings.max_steps, min_gain=1e-3))
             translation[posed] = pose.translation
             rotation[posed] = _continuous(SO3(pose.rotation).wxyz())
             state[posed] = _states(armature, part)

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 
 from recon3d.arrays import freeze_fields
 from recon3d.errors import LayoutError, all_faults
-from recon3d.geometry.lie import SE3, SO3
+from recon3d.geometry.lie import SE3, SO3, skew
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,3 +168,37 @@ class Armature:
             i, j = (k + 1) % 3, (k + 2) % 3
             out[..., k, 3:] = (e[..., i] * arm[..., j] - e[..., j] * arm[..., i]) * beyond
         return out
+
+    def normal_equations(
+        self,
+        poses: SE3,
+        points: Float[np.ndarray, "frames points 3"],
+        weight: Float[np.ndarray, "frames points 3 3"],
+        force: Float[np.ndarray, "frames points 3"],
+    ) -> tuple[Float[np.ndarray, "frames dof dof"], Float[np.ndarray, "frames dof"]]:
+        """J'WJ and J'f of `keypoint_jacobian`, without forming J.
+
+        A point's velocity is linear in the six numbers (angular, linear) of the motion of whatever carries
+        it; the 6x6 information of all points beyond a joint is summed first, as the composite rigid body
+        algorithm does with inertias (Featherstone 2008, section 6.2).
+        """
+        joint, axis = self.columns()
+        frames, count = points.shape[:2]
+        carry = np.zeros((frames, count, 3, 6))
+        carry[..., :3] = -skew(points)
+        carry[..., 3:] = np.eye(3)
+        turned = np.swapaxes(carry, -1, -2)
+        inertia = (turned @ (weight @ carry)).reshape(frames, count, 36)
+        wrench = (turned @ force[..., None])[..., 0]
+        beyond = self.skeleton.descends()[self.attachments.joint].T.astype(float)
+        inertia, wrench = (beyond @ inertia).reshape(frames, -1, 6, 6), beyond @ wrench
+        carrier = np.concatenate([np.zeros(3, np.int64), joint])
+        screw = np.zeros((frames, len(carrier), 6))
+        screw[:, :3, 3:] = np.eye(3)
+        screw[:, 3:, :3] = np.moveaxis(poses.rotation.matrix[:, joint, :, axis], 0, 1)
+        screw[:, 3:, 3:] = np.cross(poses.translation[:, joint], screw[:, 3:, :3])
+        pushed = (inertia[:, carrier] @ screw[..., None])[..., 0]
+        above = self.skeleton.descends()[carrier][:, carrier]  # [d, e]: e's joint carries d's
+        product = pushed @ np.swapaxes(screw, 1, 2)
+        h = np.where(above, product, np.where(above.T, np.swapaxes(product, 1, 2), 0.0))
+        return h, (screw * wrench[:, carrier]).sum(-1)

@@ -1,0 +1,74 @@
+"""Do the cameras agree? Leave-one-camera-out residuals, and what part of them is systematic."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from recon3d.arrays import freeze_fields
+from recon3d.geometry import CameraRig
+from recon3d.geometry.triangulation import triangulate
+
+_DISAGREE_RATIO = 3.0  # systematic over scatter beyond which a rig is called inconsistent
+_DISAGREE_PX = 4.0  # and the systematic part itself
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Agreement:
+    """What the take says about its rig.
+
+    Attributes:
+        cameras: names.
+        residual_px: median distance of each camera's limb detections to the solution of all views.
+        left_out_px: the same to the solution of the other views alone; NaN with two cameras.
+        offset_px: median residual vector of each camera: what all its detections are off by together.
+        scatter_px: how far single detections jump from frame to frame, per coordinate.
+    """
+
+    cameras: tuple[str, ...]
+    residual_px: Float[np.ndarray, "views"]
+    left_out_px: Float[np.ndarray, "views"]
+    offset_px: Float[np.ndarray, "views 2"]
+    scatter_px: Float[np.ndarray, "views"]
+
+    def __post_init__(self) -> None:
+        freeze_fields(self)
+
+    @property
+    def disagreeing(self) -> tuple[str, ...]:
+        """Cameras whose residuals are far beyond the detections' scatter, worst first."""
+        beyond = (self.residual_px > _DISAGREE_RATIO * self.scatter_px) & (self.residual_px > _DISAGREE_PX)
+        order = np.argsort(-np.nan_to_num(self.residual_px))
+        return tuple(self.cameras[v] for v in order if beyond[v])
+
+
+def judge_agreement(
+    rig: CameraRig, xy: Float[np.ndarray, "views frames joints 2"], frame: Int[np.ndarray, "frames"]
+) -> Agreement:
+    """Residuals of a take's limbs with all views believed, and with each camera left out in turn."""
+    views = len(rig)
+    flat = xy.reshape(views, -1, 2)
+    everyone = triangulate(rig, flat, 1.0, max_depth_error=np.inf)
+    offset = flat - rig.project(everyone.xyz)
+    left_out = np.full(views, np.nan)
+    if views > 2:
+        for v in range(views):
+            names = [name for k, name in enumerate(rig.names) if k != v]
+            others = triangulate(rig.select(names), np.delete(flat, v, 0), 1.0, max_depth_error=np.inf)
+            distance = np.linalg.norm(flat[v] - rig.cameras[v].project(others.xyz), axis=-1)
+            left_out[v] = _median(distance)
+    # Second differences of white noise have 6 times its variance; motion adds little at frame rates of film.
+    jump = np.diff(xy, 2, axis=1)[:, (np.diff(frame, 2) == 0) & (np.diff(frame)[1:] == np.diff(frame).min(initial=1))]
+    scatter = np.array([1.4826 * _median(np.abs(jump[v]).ravel()) / np.sqrt(6) for v in range(views)])
+    return Agreement(
+        rig.names,
+        np.array([_median(everyone.residual_px[v]) for v in range(views)]),
+        left_out,
+        np.array([[_median(offset[v, :, k]) for k in (0, 1)] for v in range(views)]),
+        scatter,
+    )
+
+
+def _median(values: Float[np.ndarray, "some"]) -> float:
+    values = values[np.isfinite(values)]
+    return float(np.median(values)) if len(values) else np.nan

@@ -1,0 +1,121 @@
+"""Many cameras' keypoints on one time axis: which frames belong together."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float32, Int
+
+from recon3d.arrays import freeze_fields, windows
+from recon3d.errors import CameraError, InputError, all_faults, valid_names
+from recon3d.geometry import CameraRig
+from recon3d.records import Keypoints2D
+from recon3d.skeleton import Layout
+
+_SAME_INSTANT = 0.51  # of a frame interval: the nearest frame is taken, none further away
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Views:
+    """What all cameras saw at common instants.
+
+    Attributes:
+        layout: of all cameras.
+        frame: numbers of the reference camera's frames.
+        time: s, on the rig's common axis.
+        xy: px, NaN where absent.
+        confidence: of the detector, 0 where absent.
+        sigma_px: px, NaN where absent.
+    """
+
+    layout: Layout
+    frame: Int[np.ndarray, "frames"]
+    time: Float[np.ndarray, "frames"]
+    xy: Float32[np.ndarray, "views frames slots joints 2"]
+    confidence: Float32[np.ndarray, "views frames slots joints"]
+    sigma_px: Float32[np.ndarray, "views frames slots joints"]
+
+    def __post_init__(self) -> None:
+        freeze_fields(self)
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Timeline:
+    """The reference camera's frames, and each camera's row for each of them (-1: no frame at that instant)."""
+
+    frame: Int[np.ndarray, "frames"]
+    time: Float[np.ndarray, "frames"]
+    rows: Int[np.ndarray, "views frames"]
+
+    def __post_init__(self) -> None:
+        freeze_fields(self)
+
+
+def check_cameras(seen: Sequence[Keypoints2D], rig: CameraRig) -> CameraRig:
+    """The rig of just the cameras that were seen, in the rig's order of them.
+
+    Raises:
+        CameraError: names that do not match (both sides are listed), or fewer than two cameras.
+        InputError: different layouts.
+    """
+    names = [view.camera for view in seen]
+    unknown = [name for name in names if name not in rig.names]
+    faults = [f"no camera {name!r} in the rig" for name in unknown]
+    faults += [f"two inputs for camera {name!r}" for name in sorted({n for n in names if names.count(n) > 1})]
+    if faults:
+        heading = f"cameras do not match: the rig has {valid_names(rig.names)}; the input has {valid_names(names)}:"
+        raise CameraError(all_faults(faults, heading))
+    if len(names) < 2:
+        raise CameraError(f"reconstruction needs two cameras or more; the input has only {valid_names(names)}")
+    layouts = {view.layout.name for view in seen}
+    if len(layouts) > 1:
+        each = ", ".join(f"{v.camera}: {v.layout.name}" for v in seen)
+        raise InputError(f"all cameras must have one layout, but these have {each}")
+    return rig.select([name for name in rig.names if name in names])
+
+
+def align_in_time(seen: Sequence[Keypoints2D], rig: CameraRig) -> Timeline:
+    """Match frames by time on the rig's axis (clock offset and drift applied); the finest camera leads.
+
+    Every camera gives the frame nearest to each instant, none if it is more than half a frame away.
+    """
+    times = [rig[view.camera].clock.to_world(view.time) for view in seen]
+    if not all(len(t) for t in times):
+        empty = [v.camera for v, t in zip(seen, times, strict=True) if not len(t)]
+        raise InputError(f"no frames from {', '.join(empty)}")
+    steps = [float(np.median(np.diff(t))) if len(t) > 1 else np.inf for t in times]
+    lead = min(range(len(seen)), key=lambda v: (round(steps[v], 6), -len(times[v])))
+    start, end = max(t[0] - s for t, s in zip(times, steps, strict=True)), min(t[-1] + s for t, s in zip(times, steps, strict=True))
+    reference = times[lead]
+    common = (reference >= start - 1e-9) & (reference <= end + 1e-9)
+    if not common.any():
+        spans = "; ".join(f"{v.camera} {t[0]:.3f} to {t[-1]:.3f} s" for v, t in zip(seen, times, strict=True))
+        raise InputError(f"the cameras share no instant: {spans}. Check the clocks of the rig.")
+    reference = reference[common]
+    rows = np.full((len(seen), len(reference)), -1, dtype=np.int64)
+    for view, (time, step) in enumerate(zip(times, steps, strict=True)):
+        near = np.clip(np.searchsorted(time, reference), 0, len(time) - 1)
+        near -= (near > 0) & (np.abs(time[np.maximum(near - 1, 0)] - reference) < np.abs(time[near] - reference))
+        limit = _SAME_INSTANT * (step if np.isfinite(step) else 1.0)
+        rows[view] = np.where(np.abs(time[near] - reference) <= limit, near, -1)
+    return Timeline(seen[lead].frame[common].astype(np.int64), reference, rows)
+
+
+def synchronise(seen: Sequence[Keypoints2D], timeline: Timeline, window: int) -> Iterator[Views]:
+    """Windows of at most this many instants; ``seen`` in the order of the rig."""
+    slots = max(view.xy.shape[1] for view in seen)
+    joints = len(seen[0].layout)
+    for part in windows(len(timeline.frame), window):
+        rows = timeline.rows[:, part]
+        shape = (len(seen), rows.shape[1], slots, joints)
+        xy, sigma = np.full((*shape, 2), np.nan, np.float32), np.full(shape, np.nan, np.float32)
+        confidence = np.zeros(shape, np.float32)
+        for v, view in enumerate(seen):
+            there, own = rows[v] >= 0, view.xy.shape[1]
+            at = rows[v][there]
+            xy[v, there, :own], sigma[v, there, :own] = view.xy[at], view.sigma_px[at]
+            confidence[v, there, :own] = view.confidence[at]
+        yield Views(seen[0].layout, timeline.frame[part].copy(), timeline.time[part].copy(), xy, confidence, sigma)
