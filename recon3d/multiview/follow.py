@@ -1,0 +1,141 @@
+"""Videos to keypoints of the subject: the views agree on who it is, then each follows that person alone.
+
+Time is cut into short blocks. At a block's start every view is searched for people; the rig tells which
+of them the views agree on; the network for one person then runs on that person's crop in every frame of
+the block. Where the views agree on nobody, each follows everybody it found, and who is who is decided
+later. An onlooker costs one search a block, not a network run a frame.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from recon3d.detect import MultiPose, People, Sheet, SinglePose, Tracker, TrackSettings
+from recon3d.geometry import CameraRig
+from recon3d.multiview.frames import ImageFit, to_rig_pixels
+from recon3d.multiview.subject import SubjectTracker
+from recon3d.multiview.sync import Timeline, synchronise
+from recon3d.records import Keypoints2D
+from recon3d.video import Frame, Video
+
+_BLOCK_S = 0.25
+_LIMB_CONFIDENCE = 0.2  # of the coarse search; only to tell people apart
+
+
+@dataclass(slots=True, eq=False)
+class _View:
+    video: Video
+    frames: Iterator[Frame]
+    tracker: Tracker
+    sheet: Sheet
+    fit: ImageFit
+    ahead: Frame | None = None
+    found: People | None = None
+    done: bool = field(default=False)
+
+
+def follow_subject(
+    videos: Sequence[Video],
+    rig: CameraRig,
+    start: int = 0,
+    stop: int | None = None,
+    fit: ImageFit = "refuse",
+    window: int = 500,
+    settings: TrackSettings = TrackSettings(),
+) -> Iterator[list[Keypoints2D]]:
+    """Keypoints of the subject in every view (in the rig's pixels), window by window, views in the rig's order.
+
+    Args:
+        videos: one a camera of the rig, in its order.
+        rig: only these cameras.
+        start: first frame of every video.
+        stop: frame to stop before.
+        fit: how an image that is not the calibrated one came about, see `to_rig_pixels`.
+        window: frames a view that are handed on at once, at least.
+        settings: how people are followed.
+    """
+    single, multi = SinglePose(), MultiPose()
+    views = [
+        _View(v, v.frames(start, stop), Tracker(single, multi, settings), Sheet(v, single.card), fit) for v in videos
+    ]
+    subject = SubjectTracker(rig, _LIMB_CONFIDENCE)
+    with ThreadPoolExecutor(max_workers=max(1, min(len(views), os.cpu_count() or 1))) as pool:
+        end = None
+        while True:
+            list(pool.map(_look, views))
+            alive = [view for view in views if not view.done]
+            if not alive:
+                break
+            _agree(views, rig, subject)
+            times = [rig.cameras[k].clock.to_world(np.array(v.ahead.time)) for k, v in enumerate(views) if v.ahead is not None]
+            end = float(min(times)) + _BLOCK_S
+            list(pool.map(lambda pair: _run_block(pair[1], rig, pair[0], end), enumerate(views)))
+            if max(len(view.sheet) for view in views) >= window:
+                yield _take(views, rig)
+    if any(len(view.sheet) for view in views):
+        yield _take(views, rig)
+
+
+def _look(view: _View) -> None:
+    """Decode the first frame of the block and search it."""
+    view.found = None
+    if view.ahead is None and not view.done:
+        view.ahead = next(view.frames, None)
+        view.done = view.ahead is None
+    if view.ahead is not None:
+        view.found = view.tracker.search(view.ahead.image)
+
+
+def _agree(views: Sequence[_View], rig: CameraRig, subject: SubjectTracker) -> None:
+    """Point every view's tracker at the person that the views agree on."""
+    seen = [_coarse(view) for view in views]
+    fitted = [to_rig_pixels(k, camera, view.fit) for k, camera, view in zip(seen, rig, views, strict=True)]
+    timeline = Timeline(np.zeros(1, np.int64), np.zeros(1), np.zeros((len(views), 1), np.int64))
+    (instant,) = synchronise(fitted, timeline, 1)
+    slots = subject.choose(instant)[:, 0]
+    agreed = (slots >= 0).sum() >= 2
+    for view, slot in zip(views, slots.tolist(), strict=True):
+        if view.found is None:
+            continue
+        if slot >= 0 and slot < len(view.found.score):
+            view.tracker.follow_only(view.found, slot)
+        elif not agreed or view.tracker.idle:
+            # A view that does not vote may still show the subject, hidden from the coarse search.
+            view.tracker.follow_all(view.found)
+
+
+def _coarse(view: _View) -> Keypoints2D:
+    found = view.found
+    card = view.tracker.single.card
+    count, joints = (max(len(found.score), 1) if found is not None else 1), len(card.points)
+    xy, confidence = np.full((1, count, joints, 2), np.nan, np.float32), np.zeros((1, count, joints), np.float32)
+    if found is not None and len(found.score):
+        xy[0], confidence[0] = found.xy, found.confidence
+    return Keypoints2D(
+        layout=card.points,
+        camera=view.video.camera,
+        size=view.video.size,
+        frame=np.zeros(1, np.int64),
+        time=np.zeros(1),
+        person_id=np.full((1, count), -1, dtype=np.int64),
+        xy=xy,
+        confidence=confidence,
+        sigma_px=np.ones_like(confidence),
+        box=np.full((1, count, 4), np.nan, np.float32),
+    )
+
+
+def _run_block(view: _View, rig: CameraRig, index: int, end: float) -> None:
+    """Follow people up to a time on the rig's axis."""
+    clock = rig.cameras[index].clock
+    while view.ahead is not None and float(clock.to_world(np.array(view.ahead.time))) < end:
+        view.sheet.add(view.ahead, view.tracker.step(view.ahead.image))
+        view.ahead = next(view.frames, None)
+        view.done = view.ahead is None
+
+
+def _take(views: Sequence[_View], rig: CameraRig) -> list[Keypoints2D]:
+    return [to_rig_pixels(view.sheet.take(), camera, view.fit) for view, camera in zip(views, rig, strict=True)]

@@ -1,0 +1,43 @@
+"""Keypoints whose image is not the calibrated one: scaled, or letterboxed, back into the rig's pixels."""
+
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from recon3d.errors import CameraError
+from recon3d.geometry import Camera
+from recon3d.records import Keypoints2D
+
+ImageFit = Literal["refuse", "scale", "letterbox", "crop"]
+_SAME_ASPECT = 0.002
+
+
+def to_rig_pixels(seen: Keypoints2D, camera: Camera, fit: ImageFit = "refuse") -> Keypoints2D:
+    """Keypoints in the pixels that the camera was calibrated in.
+
+    An image of the same shape is scaled. One of another shape is refused, unless it is said how it came
+    about: "scale" (stretched in each direction), "letterbox" (the calibrated image scaled to fit, with
+    bars), or "crop" (its middle cut out at full size).
+    """
+    want, have = np.array(camera.intrinsics.size, float), np.array(seen.size, float)
+    if (want == have).all():
+        return seen
+    same = abs(np.log((want[0] / want[1]) / (have[0] / have[1]))) < _SAME_ASPECT
+    if fit == "refuse" and not same:
+        raise CameraError(
+            f"camera {seen.camera}: the rig is for images of {want[0]:.0f} x {want[1]:.0f} px, the input has "
+            f"{have[0]:.0f} x {have[1]:.0f} px, which is another shape. Say how it came about with "
+            "--image-fit scale, letterbox or crop"
+        )
+    if fit in ("scale", "refuse"):
+        scale, bar = have / want, np.zeros(2)
+    elif fit == "letterbox":
+        scale = np.full(2, (have / want).min())
+        bar = 0.5 * (have - scale * want)
+    else:
+        scale, bar = np.ones(2), 0.5 * (have - want)
+    xy = ((seen.xy.astype(float) + 0.5 - bar) / scale - 0.5).astype(np.float32)
+    box = ((seen.box.astype(float) + 0.5 - np.tile(bar, 2)) / np.tile(scale, 2) - 0.5).astype(np.float32)
+    sigma = (seen.sigma_px / np.float32(np.sqrt(scale.prod()))).astype(np.float32)
+    return replace(seen, xy=xy, box=box, sigma_px=sigma, size=camera.intrinsics.size)

@@ -1,0 +1,134 @@
+"""Video files as frames with true time stamps."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from recon3d.errors import InputError, SetupError, all_faults
+
+SUFFIXES = frozenset({".mp4", ".mov", ".avi", ".mkv", ".m4v", ".mpg", ".mpeg", ".webm", ".mts", ".wmv"})
+_TRUNCATED = 0.01  # containers round their frame count; more than this share missing is a cut file
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One image.
+
+    Attributes:
+        number: from 0, as in the file.
+        time: s from the file's first frame, by its own time stamps.
+        image: RGB.
+    """
+
+    number: int
+    time: float
+    image: UInt8[np.ndarray, "height width 3"]
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """A video of one camera.
+
+    Attributes:
+        camera: name.
+        path: the file.
+        size: width and height as shown, px.
+        count: frames as the file declares them.
+        fps: nominal rate; 0 where the file has none.
+    """
+
+    camera: str
+    path: Path
+    size: tuple[int, int]
+    count: int
+    fps: float
+
+    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
+        """Frames ``start`` to ``stop`` (not included), decoded one after the other.
+
+        Raises:
+            InputError: the file ends before its declared end, or has neither time stamps nor a rate.
+        """
+        cv2 = import_cv2()
+        capture = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG)
+        last = -1.0
+        number = 0
+        try:
+            while stop is None or number < stop:
+                if not capture.grab():
+                    break
+                if number >= start:
+                    good, image = capture.retrieve()
+                    if not good:
+                        break
+                    last = self._stamp(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000, number, last)
+                    yield Frame(number, last, cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+                number += 1
+        finally:
+            capture.release()
+        expected = self.count if stop is None else min(stop, self.count)
+        if number < expected - max(1.0, _TRUNCATED * expected):
+            raise InputError(
+                f"camera {self.camera}: {self.path} ends at frame {number} though it declares {self.count}: "
+                f"the file is cut. Use the part that is there with --frames 0:{number}"
+            )
+
+    def _stamp(self, seconds: float, number: int, last: float) -> float:
+        if np.isfinite(seconds) and seconds > last:
+            return seconds
+        if self.fps > 0 and number / self.fps > last:
+            return number / self.fps
+        raise InputError(f"camera {self.camera}: {self.path} has no time stamps and no frame rate; give one with --fps")
+
+
+def import_cv2() -> Any:
+    """OpenCV, or a message that names the system package that it lacks."""
+    try:
+        import cv2  # slow to load, so only where video is read
+    except ImportError as error:
+        raise SetupError(
+            f"OpenCV does not load: {error}. On Debian or Ubuntu: apt-get install libgl1 libglib2.0-0; "
+            "on Fedora: dnf install mesa-libGL glib2"
+        ) from None
+    return cv2
+
+
+def open_video(camera: str, path: Path) -> Video:
+    """A video file's facts, without decoding it.
+
+    Raises:
+        InputError: there is no such file, or it is not a video that can be decoded.
+    """
+    if not path.is_file():
+        raise InputError(f"camera {camera}: no such video: {path}")
+    cv2 = import_cv2()
+    previous = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    try:
+        good = capture.isOpened() and capture.grab()
+        size = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+        count, fps = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), float(capture.get(cv2.CAP_PROP_FPS))
+    finally:
+        capture.release()
+        cv2.utils.logging.setLogLevel(previous)
+    if not good or min(size) <= 0:
+        raise InputError(f"camera {camera}: {path} is not a video that can be decoded (empty, cut, or another kind of file)")
+    return Video(camera, path, size, count, fps if np.isfinite(fps) else 0.0)
+
+
+def open_videos(paths: dict[str, Path]) -> list[Video]:
+    """Videos of several cameras; all faults at once."""
+    videos: list[Video] = []
+    faults: list[str] = []
+    for camera, path in paths.items():
+        try:
+            videos.append(open_video(camera, path))
+        except InputError as error:
+            faults.append(str(error))
+    if faults:
+        raise InputError(all_faults(faults, "videos cannot be used:"))
+    return videos
