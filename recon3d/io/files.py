@@ -3,11 +3,12 @@
 import contextlib
 import json
 import os
-import tempfile
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
+
+import numpy as np
 
 from recon3d.errors import InputError
 
@@ -16,15 +17,14 @@ from recon3d.errors import InputError
 def atomic(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     """A file that appears under its name only when everything was written; an error leaves nothing behind."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
     try:
-        text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
-        with os.fdopen(handle, mode, **text) as stream:
+        with open(part, mode, **text) as stream:
             yield stream
-        os.replace(name, path)
+        os.replace(part, path)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
+        part.unlink(missing_ok=True)
         raise
 
 
@@ -65,3 +65,25 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path} is not complete JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
     except RecursionError:
         raise InputError(f"{path} is nested too deeply to be keypoints") from None
+
+
+def write_json(path: Path, data: Any) -> None:
+    """A JSON file, whole or not at all; NaN becomes null."""
+    with atomic(path) as stream:
+        stream.write(json.dumps(plain(data), indent=1, allow_nan=False, ensure_ascii=False))
+        stream.write("\n")
+
+
+def plain(value: Any) -> Any:
+    """Arrays and NumPy numbers as JSON's own; NaN and infinities as None."""
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple | frozenset | set):
+        return [plain(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    return value

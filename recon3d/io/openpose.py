@@ -21,6 +21,7 @@ BY_COUNT = {15: ("mpi_15",), 18: ("coco_18",), 25: ("body_25", "body_25b")}
 SIGMA_SHARE = 0.006
 """Sigma of an OpenPose body keypoint over the person's box diagonal, at a score of 1."""
 _MAX_FAULTS = 8
+_TELL_FROM = 100  # files at a time that a layout is told from
 _CLEARLY_SHORTER = 0.75  # of the mean bone; 0.4 to 0.6 on recordings from the front, the side and behind
 
 
@@ -47,34 +48,84 @@ def frame_number(path: Path) -> int | None:
     return int(found[-1]) if found else None
 
 
-def read_openpose(folder: Path, camera: str, options: OpenPoseOptions) -> Keypoints2D:
-    """All frames of one camera; frames without a file are gaps, files without people are empty frames.
+class OpenPoseFolder:
+    """One camera's files, listed but not read; frames are read where they are asked for.
 
     Raises:
-        InputError: files that are cut, empty or of another kind, or two files of one frame; all at once.
-        LayoutError: the layout cannot be told from the files; the message names the choices.
+        InputError: no files, a name without a frame number, or two files of one frame; all at once.
     """
-    files = sorted((f for f in folder.iterdir() if f.suffix == ".json"), key=lambda f: f.name)
-    if not files:
-        raise InputError(f"camera {camera}: {folder} holds no .json files")
-    frames: dict[int, list[np.ndarray]] = {}
-    faults: list[str] = []
-    for file in files:
-        number = frame_number(file)
-        try:
-            people = _people(read_json(file), file)
+
+    def __init__(self, folder: Path, camera: str, options: OpenPoseOptions):
+        self.folder, self.camera, self.options = folder, camera, options
+        files = sorted((f for f in folder.iterdir() if f.suffix == ".json"), key=lambda f: f.name)
+        if not files:
+            raise InputError(f"camera {camera}: {folder} holds no .json files")
+        numbers: dict[int, Path] = {}
+        faults: list[str] = []
+        for file in files:
+            number = frame_number(file)
             if number is None:
                 faults.append(f"{file.name}: no frame number in the name")
-            elif number in frames:
-                faults.append(f"{file.name}: frame {number} has another file already")
+            elif number in numbers:
+                faults.append(f"{file.name}: frame {number} has {numbers[number].name} already")
             else:
-                frames[number] = people
-        except InputError as error:
-            faults.append(str(error))
-    if faults:
-        more = [f"... and {len(faults) - _MAX_FAULTS} more"] if len(faults) > _MAX_FAULTS else []
-        raise InputError(all_faults(faults[:_MAX_FAULTS] + more, f"camera {camera}: files of {folder} cannot be used:"))
-    return _assemble(frames, folder, camera, options)
+                numbers[number] = file
+        if faults:
+            raise _refusal(faults, folder, camera)
+        self.frame = np.array(sorted(numbers), dtype=np.int64)
+        self.files = [numbers[int(n)] for n in self.frame]
+        self._layout: Layout | None = None
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    @property
+    def time(self) -> np.ndarray:
+        """s, from the frame rate that was given."""
+        return self.frame / self.options.fps
+
+    @property
+    def layout(self) -> Layout:
+        """Told from the first files with people where it was not given."""
+        if self._layout is None:
+            people: list[np.ndarray] = []
+            for start in range(0, len(self.files), _TELL_FROM):
+                people = [p for f in self._read(slice(start, start + _TELL_FROM)) for p in f]
+                if people:
+                    break
+            self._layout = _layout(people, self.folder, self.camera, self.options.layout)
+        return self._layout
+
+    def window(self, part: slice) -> Keypoints2D:
+        """Some of the frames; frames without a file are gaps, files without people are empty frames.
+
+        Raises:
+            InputError: files that are cut, empty or of another kind; all at once.
+            LayoutError: the layout cannot be told from the files; the message names the choices.
+        """
+        return _assemble(self._read(part), self.frame[part], self.layout, self.folder, self.camera, self.options)
+
+    def _read(self, part: slice) -> list[list[np.ndarray]]:
+        out: list[list[np.ndarray]] = []
+        faults: list[str] = []
+        for file in self.files[part]:
+            try:
+                out.append(_people(read_json(file), file))
+            except InputError as error:
+                faults.append(str(error))
+        if faults:
+            raise _refusal(faults, self.folder, self.camera)
+        return out
+
+
+def read_openpose(folder: Path, camera: str, options: OpenPoseOptions) -> Keypoints2D:
+    """All frames of one camera at once, see `OpenPoseFolder`."""
+    return OpenPoseFolder(folder, camera, options).window(slice(None))
+
+
+def _refusal(faults: list[str], folder: Path, camera: str) -> InputError:
+    more = [f"... and {len(faults) - _MAX_FAULTS} more"] if len(faults) > _MAX_FAULTS else []
+    return InputError(all_faults(faults[:_MAX_FAULTS] + more, f"camera {camera}: files of {folder} cannot be used:"))
 
 
 def _people(data: Any, file: Path) -> list[np.ndarray]:
@@ -95,17 +146,18 @@ def _people(data: Any, file: Path) -> list[np.ndarray]:
 
 
 def _assemble(
-    frames: dict[int, list[np.ndarray]], folder: Path, camera: str, options: OpenPoseOptions
+    frames: list[list[np.ndarray]], numbers: np.ndarray, layout: Layout, folder: Path, camera: str, options: OpenPoseOptions
 ) -> Keypoints2D:
-    numbers = sorted(frames)
-    counts = {len(p) for people in frames.values() for p in people}
-    if len(counts) > 1:
-        raise InputError(f"camera {camera}: files of {folder} hold people with {sorted(counts)} points: mixed layouts")
-    layout = _layout(counts.pop() if counts else None, frames, folder, camera, options.layout)
-    slots = max((len(people) for people in frames.values()), default=0)
+    wrong = {len(p) for people in frames for p in people} - {len(layout)}
+    if wrong:
+        raise InputError(
+            f"camera {camera}: files of {folder} hold people with {', '.join(map(str, sorted(wrong)))} points, "
+            f"layout {layout.name} has {len(layout)}"
+        )
+    slots = max((len(people) for people in frames), default=0)
     data = np.zeros((len(numbers), max(slots, 1), len(layout), 3))
-    for row, number in enumerate(numbers):
-        for slot, person in enumerate(frames[number]):
+    for row, people in enumerate(frames):
+        for slot, person in enumerate(people):
             data[row, slot] = person
     with np.errstate(invalid="ignore"):
         # Absent: zeros; NaN or infinite numbers, which other writers put there, are no better.
@@ -120,13 +172,12 @@ def _assemble(
     confidence = np.where(found, data[..., 2], 0.0)
     low, high = np.where(found[..., None], xy, np.inf).min(2), np.where(found[..., None], xy, -np.inf).max(2)
     box = np.concatenate([low, high], -1)
-    frame = np.array(numbers, dtype=np.int64)
     return Keypoints2D(
         layout=layout,
         camera=camera,
         size=options.size,
-        frame=frame,
-        time=frame / options.fps,
+        frame=numbers,
+        time=numbers / options.fps,
         person_id=np.full(xy.shape[:2], -1, dtype=np.int64),
         xy=xy.astype(np.float32),
         confidence=confidence.astype(np.float32),
@@ -136,27 +187,26 @@ def _assemble(
     )
 
 
-def _layout(
-    count: int | None, frames: dict[int, list[np.ndarray]], folder: Path, camera: str, asked: str | None
-) -> Layout:
+def _layout(people: list[np.ndarray], folder: Path, camera: str, asked: str | None) -> Layout:
     if asked is not None:
-        layout = load_layout(asked)
-        if count is not None and count != len(layout):
-            raise LayoutError(f"camera {camera}: people in {folder} have {count} points, layout {asked} has {len(layout)}")
-        return layout
-    if count is None:
+        return load_layout(asked)
+    counts = {len(p) for p in people}
+    if not counts:
         raise LayoutError(f"camera {camera}: nobody is in any file of {folder}; name the layout with --layout")
+    if len(counts) > 1:
+        raise InputError(f"camera {camera}: files of {folder} hold people with {sorted(counts)} points: mixed layouts")
+    count = counts.pop()
     if count not in BY_COUNT:
         raise LayoutError(f"camera {camera}: people in {folder} have {count} points; name the layout with --layout")
     if count == 25:
-        return load_layout(_tell_25_from_25b(frames, folder, camera))
+        return load_layout(_tell_25_from_25b(people, folder, camera))
     return load_layout(BY_COUNT[count][0])
 
 
-def _tell_25_from_25b(frames: dict[int, list[np.ndarray]], folder: Path, camera: str) -> str:
+def _tell_25_from_25b(people: list[np.ndarray], folder: Path, camera: str) -> str:
     """Read in the wrong order, a body's bones criss-cross it: the right order has the shorter ones."""
-    people = np.array([p for frame in frames.values() for p in frame])
-    xy = np.where(people[..., 2:] > 0.1, people[..., :2], np.nan)
+    stacked = np.array(people)
+    xy = np.where(stacked[..., 2:] > 0.1, stacked[..., :2], np.nan)
     length = {name: _bone_length(xy, load_layout(name)) for name in BY_COUNT[25]}
     best, other = sorted(length, key=lambda name: length[name])
     if length[best] < _CLEARLY_SHORTER * length[other]:

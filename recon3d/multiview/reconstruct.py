@@ -13,8 +13,8 @@ from recon3d.geometry.triangulation import RobustSettings, Verdict, triangulate,
 from recon3d.multiview.agreement import Agreement, judge_agreement
 from recon3d.multiview.noise import NoiseScale, estimate_noise
 from recon3d.multiview.subject import LIMBS, SubjectTracker
-from recon3d.multiview.sync import Timeline, Views, align_in_time, check_cameras, synchronise
-from recon3d.records import Keypoints2D, Keypoints3D, State
+from recon3d.multiview.sync import Seen, Timeline, Views, align_in_time, check_cameras, join, synchronise
+from recon3d.records import Keypoints3D, State
 from recon3d.records.keypoints3d import concatenate
 from recon3d.skeleton import body_links
 
@@ -75,16 +75,17 @@ def survey(sample: Views, rig: CameraRig, settings: MultiviewSettings) -> Calibr
     return Calibrated(noise, judge_agreement(rig, xy[:, :, limbs], sample.frame))
 
 
-def sample_of(seen: Sequence[Keypoints2D], rig: CameraRig) -> Views:
+def sample_of(seen: Sequence[Seen], rig: CameraRig) -> Views:
     """Runs of consecutive frames from all over the take, for `survey`."""
     timeline = align_in_time(seen, rig)
     total = len(timeline.frame)
     runs = min(_SAMPLE_RUNS, -(-total // _SAMPLE_RUN))
     starts = np.linspace(0, max(total - _SAMPLE_RUN, 0), runs).astype(int)
-    rows = np.unique(np.concatenate([np.arange(s, min(s + _SAMPLE_RUN, total)) for s in starts]))
+    parts = [np.arange(s, min(s + _SAMPLE_RUN, total)) for s in starts]
+    rows = np.unique(np.concatenate(parts))
     cut = Timeline(timeline.frame[rows], timeline.time[rows], timeline.rows[:, rows])
-    (views,) = synchronise(seen, cut, len(rows))
-    return views
+    # In pieces of a run, so that a long take is read where the runs lie and nowhere else.
+    return join(list(synchronise(seen, cut, _SAMPLE_RUN)))
 
 
 def reconstruct_windows(
@@ -120,7 +121,7 @@ def reconstruct_windows(
 
 
 def reconstruct(
-    seen: Sequence[Keypoints2D], rig: CameraRig, settings: MultiviewSettings = MultiviewSettings()
+    seen: Sequence[Seen], rig: CameraRig, settings: MultiviewSettings = MultiviewSettings()
 ) -> tuple[Keypoints3D, Calibrated]:
     """A whole take at once: 3D keypoints, and what the take says about its cameras."""
     rig = check_cameras(seen, rig)

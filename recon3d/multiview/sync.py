@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Bool, Float, Float32, Int
 
 from recon3d.arrays import freeze_fields, windows
 from recon3d.errors import CameraError, InputError, all_faults, valid_names
@@ -54,7 +55,23 @@ class Timeline:
         freeze_fields(self)
 
 
-def check_cameras(seen: Sequence[Keypoints2D], rig: CameraRig) -> CameraRig:
+class Seen(Protocol):
+    """One camera's keypoints, in memory (`Keypoints2D`) or read window by window from files."""
+
+    @property
+    def camera(self) -> str: ...
+    @property
+    def layout(self) -> Layout: ...
+    @property
+    def frame(self) -> Int[np.ndarray, "frames"]: ...
+    @property
+    def time(self) -> Float[np.ndarray, "frames"]: ...
+    def window(self, part: slice) -> Keypoints2D:
+        """Some consecutive frames."""
+        ...
+
+
+def check_cameras(seen: Sequence[Seen], rig: CameraRig) -> CameraRig:
     """The rig of just the cameras that were seen, in the rig's order of them.
 
     Raises:
@@ -77,7 +94,7 @@ def check_cameras(seen: Sequence[Keypoints2D], rig: CameraRig) -> CameraRig:
     return rig.select([name for name in rig.names if name in names])
 
 
-def align_in_time(seen: Sequence[Keypoints2D], rig: CameraRig) -> Timeline:
+def align_in_time(seen: Sequence[Seen], rig: CameraRig) -> Timeline:
     """Match frames by time on the rig's axis (clock offset and drift applied); the finest camera leads.
 
     Every camera gives the frame nearest to each instant, none if it is more than half a frame away.
@@ -104,18 +121,48 @@ def align_in_time(seen: Sequence[Keypoints2D], rig: CameraRig) -> Timeline:
     return Timeline(seen[lead].frame[common].astype(np.int64), reference, rows)
 
 
-def synchronise(seen: Sequence[Keypoints2D], timeline: Timeline, window: int) -> Iterator[Views]:
+def synchronise(seen: Sequence[Seen], timeline: Timeline, window: int) -> Iterator[Views]:
     """Windows of at most this many instants; ``seen`` in the order of the rig."""
-    slots = max(view.xy.shape[1] for view in seen)
-    joints = len(seen[0].layout)
     for part in windows(len(timeline.frame), window):
         rows = timeline.rows[:, part]
-        shape = (len(seen), rows.shape[1], slots, joints)
+        found = [_rows(view, own) for view, own in zip(seen, rows, strict=True)]
+        slots = max([1, *(f.xy.shape[1] for f, _, _ in found if f is not None)])
+        shape = (len(seen), rows.shape[1], slots, len(seen[0].layout))
         xy, sigma = np.full((*shape, 2), np.nan, np.float32), np.full(shape, np.nan, np.float32)
         confidence = np.zeros(shape, np.float32)
-        for v, view in enumerate(seen):
-            there, own = rows[v] >= 0, view.xy.shape[1]
-            at = rows[v][there]
-            xy[v, there, :own], sigma[v, there, :own] = view.xy[at], view.sigma_px[at]
-            confidence[v, there, :own] = view.confidence[at]
+        for v, (view, there, at) in enumerate(found):
+            if view is not None:
+                own = view.xy.shape[1]
+                xy[v, there, :own], sigma[v, there, :own] = view.xy[at], view.sigma_px[at]
+                confidence[v, there, :own] = view.confidence[at]
         yield Views(seen[0].layout, timeline.frame[part].copy(), timeline.time[part].copy(), xy, confidence, sigma)
+
+
+def _rows(
+    view: Seen, rows: Int[np.ndarray, "frames"]
+) -> tuple[Keypoints2D | None, Bool[np.ndarray, "frames"], Int[np.ndarray, "some"]]:
+    """The smallest window that holds these rows, which instants have one, and where it is in the window."""
+    there = rows >= 0
+    if not there.any():
+        return None, there, rows[:0]
+    first, last = int(rows[there].min()), int(rows[there].max())
+    return view.window(slice(first, last + 1)), there, rows[there] - first
+
+
+def join(parts: Sequence[Views]) -> Views:
+    """Windows one after the other; slots are padded to the largest number of people."""
+    slots = max(part.xy.shape[2] for part in parts)
+
+    def padded(array: np.ndarray, fill: float) -> np.ndarray:
+        pad = [(0, 0)] * array.ndim
+        pad[2] = (0, slots - array.shape[2])
+        return np.pad(array, pad, constant_values=fill)
+
+    return Views(
+        parts[0].layout,
+        np.concatenate([p.frame for p in parts]),
+        np.concatenate([p.time for p in parts]),
+        np.concatenate([padded(p.xy, np.nan) for p in parts], 1),
+        np.concatenate([padded(p.confidence, 0.0) for p in parts], 1),
+        np.concatenate([padded(p.sigma_px, np.nan) for p in parts], 1),
+    )

@@ -80,26 +80,28 @@ def size_sigma_px(
     return np.where(np.isfinite(xy).all(-1), sigma, np.nan).astype(np.float32)
 
 
+def pad_slots(record: Keypoints2D, slots: int) -> Keypoints2D:
+    """The same people with empty slots after them."""
+    more = slots - record.xy.shape[1]
+    if not more:
+        return record
+
+    def padded(array: np.ndarray, fill: float) -> np.ndarray:
+        return np.pad(array, [(0, 0), (0, more), *[(0, 0)] * (array.ndim - 2)], constant_values=fill)
+
+    return replace(
+        record,
+        person_id=padded(record.person_id, -1),
+        xy=padded(record.xy, np.nan),
+        confidence=padded(record.confidence, 0),
+        sigma_px=padded(record.sigma_px, np.nan),
+        box=padded(record.box, np.nan),
+    )
+
+
 def concatenate(parts: Sequence[Keypoints2D]) -> Keypoints2D:
     """Windows of one camera, one after the other; slots are padded to the largest number of people."""
     slots = max(part.xy.shape[1] for part in parts)
-
-    def join(name: str, fill: float) -> np.ndarray:
-        arrays: list[np.ndarray] = []
-        for part in parts:
-            array = getattr(part, name)
-            pad = [(0, 0)] * array.ndim
-            pad[1] = (0, slots - array.shape[1])
-            arrays.append(np.pad(array, pad, constant_values=fill))
-        return np.concatenate(arrays)
-
-    return replace(
-        parts[0],
-        frame=np.concatenate([p.frame for p in parts]),
-        time=np.concatenate([p.time for p in parts]),
-        person_id=join("person_id", -1),
-        xy=join("xy", np.nan),
-        confidence=join("confidence", 0),
-        sigma_px=join("sigma_px", np.nan),
-        box=join("box", np.nan),
-    )
+    parts = [pad_slots(part, slots) for part in parts]
+    names = ("frame", "time", "person_id", "xy", "confidence", "sigma_px", "box")
+    return replace(parts[0], **{name: np.concatenate([getattr(p, name) for p in parts]) for name in names})

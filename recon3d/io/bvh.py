@@ -1,0 +1,76 @@
+"""BVH: a hierarchy of joints with Euler angles; centimetres, y up, facing +z, angles in degrees.
+
+Channel order Zrotation Xrotation Yrotation: R = Rz Rx Ry on column vectors. A side-car ``.json`` holds
+what BVH cannot: which joints of which frames were observed, interpolated or inferred.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from recon3d.io.axes import FROM_Z_UP, tip_offset, y_up
+from recon3d.io.files import atomic, write_json
+from recon3d.io.tables import frame_rate
+from recon3d.records import Motion, State
+
+CM = 100.0
+
+
+def write_bvh(path: Path, motion: Motion) -> None:
+    """One person's motion, and ``<name>.bvh.json`` beside it."""
+    place, rotation, offset = y_up(motion)
+    skeleton = motion.armature.skeleton
+    parents = skeleton.parents.tolist()
+    children = [[c for c, p in enumerate(parents) if p == j] for j in range(len(parents))]
+    order: list[int] = []
+    lines = ["HIERARCHY"]
+
+    def visit(joint: int, depth: int) -> None:
+        tab = "\t" * depth
+        order.append(joint)
+        x, y, z = CM * offset[joint] if joint else np.zeros(3)
+        lines.append(f"{tab}{'JOINT' if depth else 'ROOT'} {skeleton.joints[joint]}")
+        lines.append(f"{tab}{{")
+        lines.append(f"{tab}\tOFFSET {x:.6f} {y:.6f} {z:.6f}")
+        position = "Xposition Yposition Zposition " if depth == 0 else ""
+        lines.append(f"{tab}\tCHANNELS {6 if depth == 0 else 3} {position}Zrotation Xrotation Yrotation")
+        for child in children[joint]:
+            visit(child, depth + 1)
+        if not children[joint]:
+            x, y, z = CM * (FROM_Z_UP @ tip_offset(motion, joint))
+            lines.extend([f"{tab}\tEnd Site", f"{tab}\t{{", f"{tab}\t\tOFFSET {x:.6f} {y:.6f} {z:.6f}", f"{tab}\t}}"])
+        lines.append(f"{tab}}}")
+
+    visit(0, 0)
+    angles = np.rad2deg(np.unwrap(euler_zxy(rotation[:, order]), axis=0))
+    values = np.concatenate([CM * place, angles.reshape(len(motion), -1)], 1)
+    line = " ".join(["%.6f"] * values.shape[1]) + "\n"
+    with atomic(path) as stream:
+        stream.write("\n".join(lines))
+        stream.write(f"\nMOTION\nFrames: {len(motion)}\nFrame Time: {1 / frame_rate(motion.time):.9f}\n")
+        stream.writelines(line % tuple(row) for row in values.tolist())
+    write_json(path.with_name(path.name + ".json"), side_car(motion))
+
+
+def euler_zxy(rotation: Float[np.ndarray, "*batch 3 3"]) -> Float[np.ndarray, "*batch 3"]:
+    """Angles (z, x, y) in rad with R = Rz Rx Ry."""
+    x = np.arcsin(np.clip(rotation[..., 2, 1], -1.0, 1.0))
+    z = np.arctan2(-rotation[..., 0, 1], rotation[..., 1, 1])
+    y = np.arctan2(-rotation[..., 2, 0], rotation[..., 2, 2])
+    return np.stack([z, x, y], -1)
+
+
+def side_car(motion: Motion) -> dict[str, object]:
+    """State of every joint as runs ``[first frame, last frame, state]``, frames counted from 0 in the file."""
+    runs: dict[str, list[list[object]]] = {}
+    for j, joint in enumerate(motion.armature.joints):
+        states = motion.state[:, j]
+        edges = np.flatnonzero(np.diff(states.astype(np.int64), prepend=-1))
+        ends = [*(edges[1:] - 1).tolist(), len(states) - 1]
+        runs[joint] = [[a, b, State(int(states[a])).name.lower()] for a, b in zip(edges.tolist(), ends, strict=True)]
+    return {
+        "first_source_frame": int(motion.frame[0]),
+        "first_time_s": float(motion.time[0]),
+        "states": runs,
+    }

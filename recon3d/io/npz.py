@@ -1,0 +1,152 @@
+"""recon3d's own files: plain arrays in ``.npz`` that NumPy alone can read, no pickles.
+
+Records are written whole, or streamed from windows: an array's windows go one after the other into one
+member of the archive, so that memory holds one window however long the take.
+"""
+
+import io
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recon3d.errors import InputError
+from recon3d.io.files import atomic
+from recon3d.records import Keypoints2D, Keypoints3D, Motion
+from recon3d.records.keypoints2d import pad_slots
+from recon3d.skeleton import Armature, Attachments, Layout, Skeleton
+
+_2D = ("frame", "time", "person_id", "xy", "confidence", "sigma_px", "box")
+_3D = ("frame", "time", "xyz", "confidence", "covariance", "views", "state", "residual_px")
+_MOTION = ("frame", "time", "translation", "rotation", "state")
+
+
+def write_keypoints2d(path: Path, windows: Sequence[Callable[[], Keypoints2D]]) -> None:
+    """One camera's keypoints, from windows; slots are padded to the largest number of people."""
+    first = windows[0]()
+    slots = max(window().xy.shape[1] for window in windows)
+    _stream(path, _constants_2d(first), [lambda w=w: pad_slots(w(), slots) for w in windows], _2D)
+
+
+def read_keypoints2d(path: Path) -> Keypoints2D:
+    """One camera's keypoints, checked."""
+    data = _read(path, "keypoints2d")
+    size = data["size"].astype(int).tolist()
+    return Keypoints2D(
+        layout=_layout(data),
+        camera=str(data["camera"]),
+        size=(size[0], size[1]),
+        score_kind=str(data["score_kind"]),
+        **{name: data[name] for name in _2D},
+    )
+
+
+def write_keypoints3d(path: Path, windows: Sequence[Callable[[], Keypoints3D]]) -> None:
+    """3D keypoints of a take, from its windows; each is asked for as often as there are arrays."""
+    first = windows[0]()
+    constants = {
+        "kind": np.array("keypoints3d"),
+        "layout": np.array(first.layout.name),
+        "joints": np.array(first.layout.points),
+        "bones": first.layout.bones,
+        "mirror": first.layout.mirror,
+        "people": first.people,
+    }
+    _stream(path, constants, windows, _3D)
+
+
+def read_keypoints3d(path: Path) -> Keypoints3D:
+    """3D keypoints, checked."""
+    data = _read(path, "keypoints3d")
+    return Keypoints3D(layout=_layout(data), people=data["people"], **{name: data[name] for name in _3D})
+
+
+def write_motion(path: Path, windows: Sequence[Callable[[], Motion]]) -> None:
+    """Motion of one person, from its windows."""
+    first = windows[0]()
+    a = first.armature
+    constants = {
+        "kind": np.array("motion"),
+        "person": np.array(first.person),
+        "armature": np.array(a.skeleton.name),
+        "joints": np.array(a.joints),
+        "parents": a.skeleton.parents,
+        "mirror": a.skeleton.mirror,
+        "rest_offset": a.rest_offset,
+        "free": a.free,
+        "looseness": a.looseness,
+        "limit": a.limit,
+        "keypoints": np.array(a.attachments.points),
+        "keypoint_joint": a.attachments.joint,
+        "keypoint_offset": a.attachments.offset,
+    }
+    _stream(path, constants, windows, _MOTION)
+
+
+def read_motion(path: Path) -> Motion:
+    """Motion of one person, checked."""
+    d = _read(path, "motion")
+    skeleton = Skeleton(str(d["armature"]), tuple(d["joints"].tolist()), d["parents"], d["mirror"])
+    attachments = Attachments(tuple(d["keypoints"].tolist()), d["keypoint_joint"], d["keypoint_offset"])
+    armature = Armature(skeleton, d["rest_offset"], d["free"], d["looseness"], d["limit"], attachments)
+    return Motion(int(d["person"]), armature, **{name: d[name] for name in _MOTION})
+
+
+def _constants_2d(record: Keypoints2D) -> dict[str, np.ndarray]:
+    return {
+        "kind": np.array("keypoints2d"),
+        "layout": np.array(record.layout.name),
+        "joints": np.array(record.layout.points),
+        "bones": record.layout.bones,
+        "mirror": record.layout.mirror,
+        "camera": np.array(record.camera),
+        "size": np.array(record.size),
+        "score_kind": np.array(record.score_kind),
+    }
+
+
+def _layout(data: dict[str, np.ndarray]) -> Layout:
+    name = str(data["layout"])
+    return Layout(name, name, tuple(data["joints"].tolist()), data["bones"], data["mirror"])
+
+
+def _read(path: Path, kind: str) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            data = {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise InputError(f"no such file: {path}") from None
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError, KeyError) as error:
+        raise InputError(f"{path} is not a complete .npz file: {error}") from None
+    if str(data.get("kind")) != kind:
+        raise InputError(f"{path} does not hold {kind} of recon3d (kind: {data.get('kind')})")
+    wanted = {"keypoints2d": _2D, "keypoints3d": _3D, "motion": _MOTION}[kind]
+    missing = [name for name in wanted if name not in data]
+    if missing:
+        raise InputError(f"{path} lacks the arrays {', '.join(missing)}")
+    return data
+
+
+def _stream(path: Path, constants: dict[str, np.ndarray], windows: Sequence[Callable[[], Any]], names: Sequence[str]) -> None:
+    lengths = [len(window()) for window in windows] if len(windows) > 1 else None
+    with atomic(path, "wb") as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        for name, value in constants.items():
+            _member(archive, name, [value])
+        for name in names:
+            total = sum(lengths) if lengths is not None else None
+            _member(archive, name, (getattr(window(), name) for window in windows), total)
+
+
+def _member(archive: zipfile.ZipFile, name: str, parts: Any, total: int | None = None) -> None:
+    with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+        for k, part in enumerate(parts):
+            array = np.asarray(part, order="C")
+            if k == 0:
+                shape = array.shape if total is None else (total, *array.shape[1:])
+                header = {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False, "shape": shape}
+                buffer = io.BytesIO()
+                np.lib.format.write_array_header_1_0(buffer, header)
+                member.write(buffer.getvalue())
+            member.write(array.tobytes())

@@ -1,0 +1,45 @@
+"""Files for other programs, from a take folder."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from recon3d import io
+from recon3d.errors import InputError, valid_names
+from recon3d.pipeline.take import Stage, Take, world_readers
+from recon3d.records import Keypoints3D
+
+
+def export_take(take: Take, formats: Sequence[str]) -> tuple[Path, ...]:
+    """Write every person's keypoints or motion in these formats (suffixes without the dot).
+
+    Raises:
+        InputError: a format that there is none of; the message lists those there are.
+    """
+    unknown = [f for f in formats if f".{f}" not in io.KEYPOINT_WRITERS and f".{f}" not in io.MOTION_WRITERS]
+    if unknown:
+        known = [s.removeprefix(".") for s in (*io.KEYPOINT_WRITERS, *io.MOTION_WRITERS)]
+        raise InputError(f"no format {', '.join(unknown)}; there are {valid_names(known)}")
+    written: list[Path] = []
+    for path in take.motions():
+        person = int(path.stem)
+        for suffix in (f".{f}" for f in formats):
+            target = take.export(person, suffix)
+            if suffix in io.KEYPOINT_WRITERS:
+                io.KEYPOINT_WRITERS[suffix](target, _windows(take), person)
+            else:
+                io.MOTION_WRITERS[suffix](target, io.read_motion(path))
+            written.append(target)
+    return tuple(written)
+
+
+def _windows(take: Take) -> Iterator[Keypoints3D]:
+    """The take's 3D keypoints, from window files where they are there, else from the assembled file."""
+    stages = [Stage(folder) for folder in sorted((take.folder / "stages").glob("keypoints3d-*"))]
+    complete = [stage for stage in stages if stage.complete]
+    if len(complete) == 1:
+        for reader in world_readers(complete[0].windows("people")):
+            yield reader()
+    else:
+        yield io.read_keypoints3d(take.keypoints3d)
+
+

@@ -1,0 +1,254 @@
+"""The main job: from videos or keypoints of a calibrated rig to skeletons and files, stage by stage.
+
+Every stage turns windows into windows, kept in the take folder under a key of what they were made from:
+a run that finds a stage complete goes on to the next, one that was stopped in the middle of detection
+goes on with the window that is missing.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+import recon3d
+from recon3d import io, motion
+from recon3d.detect import load_card
+from recon3d.errors import CameraError, InputError
+from recon3d.geometry import CameraRig
+from recon3d.io.files import atomic
+from recon3d.multiview import (
+    Agreement,
+    Calibrated,
+    ImageFit,
+    NoiseScale,
+    Seen,
+    align_in_time,
+    check_cameras,
+    follow_subject,
+    reconstruct_windows,
+    sample_of,
+    survey,
+    synchronise,
+    to_rig_pixels,
+)
+from recon3d.pipeline.export import export_take
+from recon3d.pipeline.inputs import Inputs, find_inputs, fingerprint, open_input_videos, open_keypoints
+from recon3d.pipeline.settings import Settings, as_tables
+from recon3d.pipeline.summary import Summary, summarise, write_report
+from recon3d.pipeline.take import Stage, StoredKeypoints, Take, motion_readers, world_readers
+from recon3d.records import Keypoints2D
+
+
+class Progress(Protocol):
+    """Told how far each stage is."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None: ...
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """A progress that nobody watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to reconstruct.
+
+    Attributes:
+        rig: file of the cameras.
+        inputs: ``camera=path`` pairs, or one folder.
+        out: take folder.
+        settings: of all stages.
+        first: first source frame.
+        stop: source frame to stop before.
+        layout: of keypoint inputs whose files do not tell.
+        fps: frame rate of inputs that do not tell.
+        rig_unit: "m", "cm" or "mm" where the rig file does not tell.
+        image_fit: how images of another shape than the calibrated one came about.
+    """
+
+    rig: Path
+    inputs: tuple[str, ...]
+    out: Path
+    settings: Settings = field(default_factory=Settings)
+    first: int = 0
+    stop: int | None = None
+    layout: str | None = None
+    fps: float | None = None
+    rig_unit: str | None = None
+    image_fit: ImageFit = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Where the take is, and what there is to say about it."""
+
+    take: Take
+    summary: Summary
+    files: tuple[Path, ...]
+
+
+def run(job: Job, progress: Progress = silent) -> Result:
+    """Do the job; stages that are complete already are not done again.
+
+    Raises:
+        Recon3dError: inputs that cannot be used; nothing half-written is left, and what was there before stays.
+    """
+    if job.fps is not None and not (np.isfinite(job.fps) and job.fps > 0):
+        raise InputError(f"the frame rate must be positive, not {job.fps}")
+    whole = io.read_rig(job.rig, job.rig_unit)
+    if whole.unknown & {"scale", "up"}:
+        raise CameraError(f"{job.rig}: the world's {' and '.join(sorted(whole.unknown))} are unknown, so nothing can be exported from it")
+    found = find_inputs(job.inputs, whole)
+    take = Take(job.out)
+    seen, key = _evidence(job, whole, found, take, progress)
+    rig = check_cameras(seen, whole)
+    known, worlds, key = _world(job, rig, seen, take, key, progress)
+    motions = _motion(job, take, worlds, key, progress)
+    io.write_rig_toml(take.folder / "rig.toml", whole)
+    for view in seen:
+        io.write_keypoints2d(take.keypoints2d(view.camera), view.readers())
+    world, moved = world_readers(worlds), motion_readers(motions)
+    io.write_keypoints3d(take.keypoints3d, world)
+    io.write_motion(take.motion(0), moved)
+    _write_take_toml(take, job, found)
+    files = export_take(take, job.settings.export.formats)
+    summary = summarise(rig, seen, world, moved, known, job.settings.multiview)
+    report = write_report(take, summary, rig, world, moved)
+    return Result(take, summary, (*files, *report))
+
+
+def _evidence(
+    job: Job, rig: CameraRig, found: Inputs, take: Take, progress: Progress
+) -> tuple[list[StoredKeypoints], list[object]]:
+    """2D keypoints of every camera in window files, in the rig's order."""
+    made_from: list[object] = [
+        sorted((name, fingerprint(path)) for name, path in found.paths.items()),
+        [job.first, job.stop, job.layout, job.fps, job.image_fit],
+        fingerprint(job.rig),
+        job.rig_unit,
+    ]
+    if found.videos:
+        made_from += [as_tables(job.settings)["detect"], load_card("movenet_thunder").sha256, load_card("movenet_multipose").sha256]
+    window = job.settings.multiview.window
+    stage = take.stage("keypoints2d", [*made_from, window])
+    names = list(found.paths)
+    if not stage.complete:
+        windows = _detect(job, rig.select(names), found, stage, progress) if found.videos else _read(job, rig, found, progress)
+        first = min(len(stage.windows(name)) for name in names) if found.videos else 0
+        for k, views in enumerate(windows, first):
+            for view in views:
+                io.write_keypoints2d(stage.path(view.camera, k), [lambda view=view: view])
+        if not all(stage.windows(name) for name in names):
+            raise InputError(f"no frames in --frames {job.first}:{job.stop if job.stop is not None else ''}")
+        stage.finish({"cameras": names})
+    return [StoredKeypoints(stage.windows(name)) for name in names], [stage.folder.name]
+
+
+def _detect(
+    job: Job, rig: CameraRig, found: Inputs, stage: Stage, progress: Progress
+) -> Iterator[list[Keypoints2D]]:
+    videos = open_input_videos(found)
+    start = job.first
+    done = [stage.windows(name) for name in found.paths]
+    if all(done):
+        k = min(len(paths) for paths in done)
+        start = max(int(StoredKeypoints(paths[:k]).frame[-1]) + 1 for paths in done)
+    total = max(min(v.count, job.stop or v.count) for v in videos)
+    at = start
+    for views in follow_subject(videos, rig, start, job.stop, job.image_fit, job.settings.multiview.window, job.settings.detect):
+        at = max(int(view.frame[-1]) for view in views if len(view)) + 1
+        progress("detecting", at, total)
+        yield views
+
+
+def _read(job: Job, rig: CameraRig, found: Inputs, progress: Progress) -> Iterator[list[Keypoints2D]]:
+    sources: list[Seen] = open_keypoints(found, rig, job.fps, job.layout)
+    stop = job.stop if job.stop is not None else np.iinfo(np.int64).max
+    parts = [np.searchsorted(s.frame, [job.first, stop]).tolist() for s in sources]
+    size = job.settings.multiview.window
+    total = max(b - a for a, b in parts)
+    for start in range(0, total, size):
+        views = [
+            to_rig_pixels(s.window(slice(min(a + start, b), min(a + start + size, b))), rig[s.camera], job.image_fit)
+            for s, (a, b) in zip(sources, parts, strict=True)
+        ]
+        progress("reading", min(start + size, total), total)
+        yield views
+
+
+def _world(
+    job: Job, rig: CameraRig, seen: Sequence[StoredKeypoints], take: Take, key: list[object], progress: Progress
+) -> tuple[Calibrated, list[Path], list[object]]:
+    """3D keypoints in window files, and what the sample said about noise and agreement."""
+    settings = job.settings.multiview
+    stage = take.stage("keypoints3d", [*key, asdict(settings)])
+    if not stage.complete:
+        timeline = align_in_time(seen, rig)
+        known = survey(sample_of(seen, rig), rig, settings)
+        total, at = len(timeline.frame), 0
+        views = synchronise(seen, timeline, settings.window)
+        for k, world in enumerate(reconstruct_windows(views, rig, known.noise, settings)):
+            io.write_keypoints3d(stage.path("people", k), [lambda world=world: world])
+            at += len(world)
+            progress("triangulating", at, total)
+        stage.finish(_calibrated_facts(known))
+    return _calibrated(stage.facts(), rig), stage.windows("people"), [stage.folder.name]
+
+
+def _calibrated_facts(known: Calibrated) -> dict[str, object]:
+    n, a = known.noise, known.agreement
+    return {
+        "noise_scale": n.scale, "noise_residual_px": n.residual_px, "noise_points": n.points,
+        "residual_px": a.residual_px, "left_out_px": a.left_out_px, "offset_px": a.offset_px, "scatter_px": a.scatter_px,
+    }  # fmt: skip
+
+
+def _calibrated(facts: dict[str, list[float]], rig: CameraRig) -> Calibrated:
+    array = {k: np.array(v, dtype=float) for k, v in facts.items() if k != "noise_points"}
+    noise = NoiseScale(array["noise_scale"], array["noise_residual_px"], int(np.asarray(facts["noise_points"])))
+    names = ("residual_px", "left_out_px", "offset_px", "scatter_px")
+    return Calibrated(noise, Agreement(rig.names, *(array[name] for name in names)))
+
+
+def _motion(
+    job: Job, take: Take, worlds: Sequence[Path], key: list[object], progress: Progress
+) -> list[Path]:
+    """Motion in window files, on an armature measured on windows from all over the take."""
+    settings = job.settings.motion
+    stage = take.stage("motion", [*key, asdict(settings)])
+    readers = world_readers(worlds)
+    if not stage.complete:
+        armature = motion.measure(readers[len(readers) // 2](), 0, settings)
+        for k, reader in enumerate(readers):
+            (part,) = motion.solve_windows([reader()], 0, armature, settings)
+            io.write_motion(stage.path("0", k), [lambda part=part: part])
+            progress("solving motion", k + 1, len(readers))
+        stage.finish({})
+    return stage.windows("0")
+
+
+def _write_take_toml(take: Take, job: Job, found: Inputs) -> None:
+    lines = [f'recon3d = "{recon3d.__version__}"', "", "[inputs]"]
+    lines += [f"{_quoted(name)} = {_quoted(str(path))}" for name, path in found.paths.items()]
+    lines += ["", "[input_hashes]", *(f"{_quoted(name)} = {_quoted(fingerprint(path))}" for name, path in found.paths.items())]
+    lines += [f"rig = {_quoted(fingerprint(job.rig))}", "", "[job]", f"rig = {_quoted(str(job.rig))}", f"first = {job.first}"]
+    optional = {"stop": job.stop, "layout": job.layout, "fps": job.fps, "rig_unit": job.rig_unit, "image_fit": job.image_fit}
+    lines += [f"{key} = {_toml(value)}" for key, value in optional.items() if value is not None]
+    for table, values in as_tables(job.settings).items():
+        lines += ["", f"[{table}]", *(f"{key} = {_toml(value)}" for key, value in values.items())]
+    with atomic(take.folder / "take.toml") as stream:
+        stream.write("\n".join(lines) + "\n")
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, str):
+        return _quoted(value)
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(v) for v in value) + "]"
+    return str(value).lower() if isinstance(value, bool) else repr(value)

@@ -1,0 +1,84 @@
+"""Settings of the whole job: one table of a TOML file a stage, values only; unknown keys are errors."""
+
+import dataclasses
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from recon3d.detect import TrackSettings
+from recon3d.errors import InputError, all_faults, valid_names
+from recon3d.io import KEYPOINT_WRITERS, MOTION_WRITERS
+from recon3d.io.files import read_toml
+from recon3d.motion import MotionSettings
+from recon3d.multiview import MultiviewSettings
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSettings:
+    """What is written."""
+
+    formats: tuple[str, ...] = ("csv", "trc", "c3d", "bvh", "glb")
+    """Formats by suffix."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All stages' settings."""
+
+    detect: TrackSettings = field(default_factory=TrackSettings)
+    multiview: MultiviewSettings = field(default_factory=MultiviewSettings)
+    motion: MotionSettings = field(default_factory=MotionSettings)
+    export: ExportSettings = field(default_factory=ExportSettings)
+
+
+def load_settings(path: Path | None) -> Settings:
+    """Settings from a TOML file; what it does not name keeps its default.
+
+    Raises:
+        InputError: unknown tables or keys, values of the wrong kind, unknown formats; all at once.
+    """
+    if path is None:
+        return Settings()
+    data = read_toml(path)
+    faults: list[str] = []
+    values: dict[str, Any] = {}
+    stages = {f.name: f for f in dataclasses.fields(Settings)}
+    for name, table in data.items():
+        if name not in stages or not isinstance(table, dict):
+            faults.append(f"unknown table [{name}]; there are {valid_names(stages)}")
+            continue
+        kind = typing.get_type_hints(Settings)[name]
+        values[name] = _fill(kind, table, name, faults)
+    export = values.get("export")
+    for suffix in export.formats if export else ():
+        if f".{suffix}" not in {*KEYPOINT_WRITERS, *MOTION_WRITERS}:
+            known = [s.removeprefix(".") for s in (*KEYPOINT_WRITERS, *MOTION_WRITERS)]
+            faults.append(f"[export] format {suffix!r} is not one of {valid_names(known)}")
+    if faults:
+        raise InputError(all_faults(faults, f"{path} cannot be used:"))
+    return Settings(**values)
+
+
+def _fill(kind: type, table: dict[str, Any], name: str, faults: list[str]) -> Any:
+    hints = typing.get_type_hints(kind)
+    good: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in hints:
+            faults.append(f"[{name}] unknown key {key!r}; there are {valid_names(hints)}")
+            continue
+        wanted = hints[key]
+        if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if typing.get_origin(wanted) is tuple and isinstance(value, list) and all(isinstance(v, str) for v in value):
+            value = tuple(value)
+        elif not isinstance(value, wanted if isinstance(wanted, type) else object) or isinstance(value, bool) != (wanted is bool):
+            faults.append(f"[{name}] {key} must be of kind {getattr(wanted, '__name__', wanted)}, not {value!r}")
+            continue
+        good[key] = value
+    return kind(**good)
+
+
+def as_tables(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Settings as plain values, for hashing and for `take.toml`."""
+    return dataclasses.asdict(settings)

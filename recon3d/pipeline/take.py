@@ -1,0 +1,146 @@
+"""The take folder: windows of each stage, addressed by what they were made from, and what is assembled from them."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import recon3d
+from recon3d.errors import InputError
+from recon3d.io import read_keypoints2d, read_keypoints3d, read_motion, write_json
+from recon3d.io.files import read_json
+from recon3d.records import Keypoints2D, Keypoints3D, Motion
+from recon3d.records.keypoints2d import concatenate
+from recon3d.skeleton import Layout
+
+_DONE = "done.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage's windows: ``stages/<name>-<key>/<part>-<window>.npz``, complete when ``done.json`` is there."""
+
+    folder: Path
+
+    @property
+    def complete(self) -> bool:
+        return (self.folder / _DONE).is_file()
+
+    def path(self, part: str, window: int) -> Path:
+        """File of one window of one part (a camera, a person)."""
+        return self.folder / f"{part}-{window:06d}.npz"
+
+    def windows(self, part: str) -> list[Path]:
+        """Files of a part's windows, in order, as far as they are there without a gap."""
+        out: list[Path] = []
+        while (path := self.path(part, len(out))).is_file():
+            out.append(path)
+        return out
+
+    def finish(self, facts: dict[str, Any]) -> None:
+        """Mark the stage complete, and drop windows that the same stage left under other keys."""
+        write_json(self.folder / _DONE, facts)
+        name = self.folder.name.rpartition("-")[0]
+        for other in self.folder.parent.glob(f"{name}-*"):
+            if other != self.folder and other.name.rpartition("-")[0] == name:
+                shutil.rmtree(other)
+
+    def facts(self) -> dict[str, Any]:
+        """What `finish` was given."""
+        return read_json(self.folder / _DONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """A take folder."""
+
+    folder: Path
+
+    @staticmethod
+    def existing(folder: Path) -> "Take":
+        """A folder that a reconstruction wrote.
+
+        Raises:
+            InputError: it is none.
+        """
+        if not (folder / "take.toml").is_file():
+            raise InputError(f"{folder} is not a take folder: there is no take.toml in it (`recon3d reconstruct` writes one)")
+        return Take(folder)
+
+    def stage(self, name: str, made_from: Any) -> Stage:
+        """A stage by what it is made from: inputs, settings and recon3d's version decide the key."""
+        text = json.dumps([name, recon3d.__version__, made_from], sort_keys=True, default=str)
+        key = hashlib.sha256(text.encode()).hexdigest()[:12]
+        return Stage(self.folder / "stages" / f"{name}-{key}")
+
+    @property
+    def keypoints3d(self) -> Path:
+        return self.folder / "keypoints3d.npz"
+
+    def keypoints2d(self, camera: str) -> Path:
+        return self.folder / "keypoints2d" / f"{camera}.npz"
+
+    def motion(self, person: int) -> Path:
+        return self.folder / "motion" / f"{person}.npz"
+
+    def motions(self) -> list[Path]:
+        """Motion files of all people."""
+        return sorted((self.folder / "motion").glob("*.npz"), key=lambda p: int(p.stem))
+
+    def export(self, person: int, suffix: str) -> Path:
+        return self.folder / "exports" / f"{person}{suffix}"
+
+
+class StoredKeypoints:
+    """One camera's keypoints in window files; frames are read where they are asked for."""
+
+    def __init__(self, paths: Sequence[Path]):
+        self._paths = list(paths)
+        first = read_keypoints2d(self._paths[0])
+        self.camera: str = first.camera
+        self.layout: Layout = first.layout
+        frames: list[np.ndarray] = []
+        times: list[np.ndarray] = []
+        for path in self._paths:
+            with np.load(path, allow_pickle=False) as archive:  # the large arrays stay where they are
+                frames.append(archive["frame"])
+                times.append(archive["time"])
+        self.frame, self.time = np.concatenate(frames), np.concatenate(times)
+        self._starts = np.cumsum([0, *(len(f) for f in frames)])
+        self._held: tuple[int, Keypoints2D] = (0, first)
+
+    def window(self, part: slice) -> Keypoints2D:
+        """Some consecutive frames."""
+        start, stop, _ = part.indices(len(self.frame))
+        first = int(np.searchsorted(self._starts, start, side="right")) - 1
+        last = int(np.searchsorted(self._starts, max(stop - 1, start), side="right")) - 1
+        pieces: list[Keypoints2D] = []
+        for k in range(first, last + 1):
+            piece = self._piece(k)
+            a, b = int(self._starts[k]), int(self._starts[k + 1])
+            pieces.append(piece.window(slice(max(start - a, 0), min(stop, b) - a)))
+        return pieces[0] if len(pieces) == 1 else concatenate(pieces)
+
+    def readers(self) -> list[Callable[[], Keypoints2D]]:
+        """A reader of each window."""
+        return [lambda k=k: self._piece(k) for k in range(len(self._paths))]
+
+    def _piece(self, k: int) -> Keypoints2D:
+        if self._held[0] != k:
+            self._held = (k, read_keypoints2d(self._paths[k]))
+        return self._held[1]
+
+
+def world_readers(paths: Sequence[Path]) -> list[Callable[[], Keypoints3D]]:
+    """A reader of each window of 3D keypoints."""
+    return [lambda p=p: read_keypoints3d(p) for p in paths]
+
+
+def motion_readers(paths: Sequence[Path]) -> list[Callable[[], Motion]]:
+    """A reader of each window of motion."""
+    return [lambda p=p: read_motion(p) for p in paths]

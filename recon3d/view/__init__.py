@@ -1,0 +1,5 @@
+"""Pages that show a take."""
+
+from recon3d.view.page import Scene, write_page
+
+__all__ = ["Scene", "write_page"]
