@@ -1,0 +1,262 @@
+"""The command line: the only place that prints and that catches errors."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from tyro.conf import Positional, arg
+
+# Heavy imports stay inside the functions: `recon3d --help` must answer at once.
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Run the main job on the embedded recording: four cameras, a person balancing."""
+
+    out: Annotated[Path, arg(aliases=["-o"])] = Path("recon3d-demo")
+    """Folder to write the take into."""
+    keypoints: bool = False
+    """Start from the shipped OpenPose keypoints instead of the videos (seconds instead of half a minute)."""
+
+
+@dataclass(frozen=True)
+class Reconstruct:
+    """Videos or 2D keypoints of a calibrated rig to 3D skeletons, motion and files."""
+
+    input: Positional[tuple[str, ...]]
+    """camera=path pairs, or one folder whose files or subfolders carry the cameras' names."""
+    rig: Path
+    """Cameras: rig.toml, Qualisys .qca.txt, aniposelib / Pose2Sim / caliscope TOML, or OpenCV YAML."""
+    out: Annotated[Path, arg(aliases=["-o"])]
+    """Take folder."""
+    config: Path | None = None
+    """Settings (TOML), see configs/."""
+    frames: str = ":"
+    """Source frames A:B, B not included."""
+    layout: str | None = None
+    """Layout of keypoint files that do not tell theirs: a name (recon3d doctor lists them) or a .toml file."""
+    fps: float | None = None
+    """Frame rate of inputs that do not tell theirs (OpenPose files)."""
+    rig_unit: Literal["m", "cm", "mm"] | None = None
+    """Unit of rig files that do not tell theirs."""
+    image_fit: Literal["refuse", "scale", "letterbox", "crop"] = "refuse"
+    """How images of another shape than the calibrated one came about."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write a take in more formats."""
+
+    take: Positional[Path]
+    """Take folder."""
+    to: tuple[str, ...] = ("bvh",)
+    """Formats: bvh, glb, csv, trc, c3d."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Print a take's summary again, and say where its page is."""
+
+    take: Positional[Path]
+    """Take folder."""
+
+
+@dataclass(frozen=True)
+class ImportRig:
+    """Convert another system's cameras into rig.toml, and print what a tape measure can check."""
+
+    source: Positional[Path]
+    """Qualisys .qca.txt, aniposelib / Pose2Sim / caliscope TOML, OpenCV YAML, or rig.toml."""
+    out: Annotated[Path, arg(aliases=["-o"])] = Path("rig.toml")
+    """File to write."""
+    rig_unit: Literal["m", "cm", "mm"] | None = None
+    """Unit of files that do not tell theirs."""
+
+
+@dataclass(frozen=True)
+class Doctor:
+    """Check that everything recon3d needs loads and works on this machine."""
+
+
+Command = Demo | Reconstruct | Export | Report | ImportRig | Doctor
+
+
+def main() -> None:
+    """Entry point. Exit status: 0 done, 2 the input or the machine cannot be used (the message says why)."""
+    command = tyro.cli(Command, prog="recon3d", description="3D human motion from 2D keypoints or videos.")
+    from recon3d.errors import Recon3dError
+
+    try:
+        _run(command)
+    except Recon3dError as error:
+        from rich.console import Console
+        from rich.text import Text
+
+        Console(stderr=True).print(Text("error: ", style="bold red") + Text(str(error)))
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _run(command: Command) -> None:
+    if isinstance(command, Demo):
+        _demo(command)
+    elif isinstance(command, Reconstruct):
+        _reconstruct(command)
+    elif isinstance(command, Export):
+        _export(command)
+    elif isinstance(command, Report):
+        _report(command)
+    elif isinstance(command, ImportRig):
+        _import_rig(command)
+    else:
+        _doctor()
+
+
+def _demo(command: Demo) -> None:
+    from importlib import resources
+
+    from recon3d.pipeline import Job
+
+    data = Path(str(resources.files("recon3d"))) / "data" / "balance4"
+    source = "openpose" if command.keypoints else "videos"
+    fps = 60.0 if command.keypoints else None
+    _watch(Job(data / "Calib.qca.txt", (str(data / source),), command.out, fps=fps, image_fit="letterbox"))
+
+
+def _reconstruct(command: Reconstruct) -> None:
+    from recon3d.pipeline import Job, load_settings
+
+    first, stop = _frames(command.frames)
+    _watch(
+        Job(
+            rig=command.rig,
+            inputs=command.input,
+            out=command.out,
+            settings=load_settings(command.config),
+            first=first,
+            stop=stop,
+            layout=command.layout,
+            fps=command.fps,
+            rig_unit=command.rig_unit,
+            image_fit=command.image_fit,
+        )
+    )
+
+
+def _frames(text: str) -> tuple[int, int | None]:
+    from recon3d.errors import InputError
+
+    start, colon, end = text.partition(":")
+    try:
+        first, stop = int(start or 0), int(end) if end else None
+    except ValueError:
+        raise InputError(f"--frames {text}: give A:B with whole numbers, B not included") from None
+    if not colon or first < 0 or (stop is not None and stop <= first):
+        raise InputError(f"--frames {text}: give A:B with 0 <= A < B; B is not included")
+    return first, stop
+
+
+def _watch(job: "object") -> None:
+    """Run a job under a progress bar, then print what there is to say."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    from recon3d.pipeline import Job, run
+
+    assert isinstance(job, Job)
+    columns = (TextColumn("{task.description:16}"), BarColumn(), TextColumn("{task.completed}/{task.total} frames"), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def progress(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done, total=total)
+
+        result = run(job, progress)
+    _print_summary(result.take.folder)
+
+
+def _print_summary(folder: Path) -> None:
+    from rich.console import Console
+    from rich.panel import Panel
+    from rich.table import Table
+    from rich.text import Text
+
+    from recon3d.io.files import read_json
+
+    out, s = Console(), read_json(folder / "report.json")
+    out.print(f"[bold]{len(s['cameras'])} cameras[/], {s['frames']} frames, {s['seconds']:.2f} s at {s['fps']:.4g} frames/s, {len(s['joints'])} joints")
+    out.print(
+        f"joints reconstructed {100 * s['observed']:.1f} %, median residual {_number(s['residual_px'])} px, "
+        f"uncertainty {_number(s['sigma_mm'])} mm, armature to keypoints {_number(s['fit_mm'])} mm"
+    )
+    table = Table("camera", "joints seen %", "residual px", "left out px", "scatter px", box=None, pad_edge=False)
+    for row in zip(s["cameras"], s["camera_seen"], s["camera_residual_px"], s["camera_left_out_px"], s["camera_scatter_px"], strict=True):
+        name, seen, *numbers = row
+        table.add_row(name, _number(100 * seen), *(_number(v) for v in numbers))
+    out.print(table)
+    if s["longest_gaps"]:
+        worst = s["longest_gaps"][0]
+        out.print(f"gaps: {len(s['longest_gaps'])} joints; the longest {worst['joint']}, {worst['frames']} frames from frame {worst['first_frame']}")
+    for warning in s["warnings"]:
+        out.print(Panel(Text(warning), border_style="yellow", title="suspicious", title_align="left"))
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and "stages" not in p.relative_to(folder).parts)
+    out.print(f"[bold]{folder}[/]: " + ", ".join(p.relative_to(folder).as_posix() for p in files), soft_wrap=True)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
+
+
+def _export(command: Export) -> None:
+    from rich.console import Console
+
+    from recon3d.pipeline import Take, export_take
+
+    for path in export_take(Take.existing(command.take), [f.removeprefix(".") for f in command.to]):
+        Console().print(str(path), soft_wrap=True)
+
+
+def _report(command: Report) -> None:
+    from recon3d.pipeline import Take
+
+    take = Take.existing(command.take)
+    _print_summary(take.folder)
+
+
+def _import_rig(command: ImportRig) -> None:
+    import numpy as np
+    from rich.console import Console
+    from rich.table import Table
+
+    from calibration import import_rig
+
+    facts = import_rig(command.source, command.out, command.rig_unit)
+    table = Table("camera", "x m", "y m", "z m", "tilt down deg", *(f"to {name} m" for name in facts.names), box=None, pad_edge=False)
+    for k, name in enumerate(facts.names):
+        cells = [*facts.centre[k], np.rad2deg(facts.tilt[k]), *facts.distance[k]]
+        table.add_row(name, *(f"{value:.2f}" for value in cells))
+    Console().print(table)
+    Console().print(f"written: {command.out}", soft_wrap=True)
+
+
+def _doctor() -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    from recon3d.doctor import checks
+    from recon3d.errors import SetupError
+
+    out, faults = Console(), 0
+    for name, check in checks():
+        try:
+            out.print(Text("ok    ", style="green") + Text(f"{name}: {check()}"), soft_wrap=True)
+        except SetupError as error:
+            faults += 1
+            out.print(Text("lacks ", style="bold red") + Text(f"{name}: {error}"), soft_wrap=True)
+    if faults:
+        raise SetupError(f"{faults} of the checks above failed")

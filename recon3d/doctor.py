@@ -1,0 +1,77 @@
+"""What recon3d needs of a machine, each as a check that says what it found or what to install."""
+
+import importlib
+import importlib.metadata
+import platform
+import sys
+from collections.abc import Callable
+
+from recon3d.errors import Recon3dError, SetupError
+
+_PACKAGES = ("numpy", "scipy", "opencv-contrib-python", "onnxruntime", "ezc3d", "tyro", "rich")
+
+
+def checks() -> list[tuple[str, Callable[[], str]]]:
+    """Name and check; a check returns what it found or raises `SetupError`."""
+    return [
+        ("python", _python),
+        ("packages", _packages),
+        ("video", _video),
+        ("detector", _detector),
+        ("c3d", _c3d),
+        ("layouts", _layouts),
+    ]
+
+
+def _python() -> str:
+    if sys.version_info < (3, 11):
+        raise SetupError(f"Python 3.11 or newer is needed, this is {platform.python_version()}")
+    return f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+
+
+def _packages() -> str:
+    found: list[str] = []
+    for name in _PACKAGES:
+        try:
+            found.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            raise SetupError(f"package {name} is not installed: pip install {name}") from None
+    return ", ".join(found)
+
+
+def _video() -> str:
+    from recon3d.video import import_cv2
+
+    cv2 = import_cv2()
+    if "FFMPEG" not in [cv2.videoio_registry.getBackendName(b) for b in cv2.videoio_registry.getBackends()]:
+        raise SetupError("OpenCV was built without FFmpeg: reinstall it with pip install opencv-contrib-python")
+    return f"OpenCV {cv2.__version__} with FFmpeg"
+
+
+def _detector() -> str:
+    import numpy as np
+
+    from recon3d.detect import SinglePose, card_names
+
+    try:
+        single = SinglePose()
+    except Recon3dError as error:
+        raise SetupError(str(error)) from None
+    single(np.zeros((64, 64, 3), np.uint8), np.array([32.0, 32.0]), 64.0)
+    return f"networks load and run: {', '.join(card_names())}"
+
+
+def _c3d() -> str:
+    try:
+        importlib.import_module("ezc3d")
+    except ImportError as error:
+        raise SetupError(f"ezc3d does not load: {error}; reinstall it with pip install ezc3d") from None
+    return "ezc3d loads"
+
+
+def _layouts() -> str:
+    from recon3d.skeleton import layout_names, load_layout
+
+    for name in layout_names():
+        load_layout(name)
+    return ", ".join(layout_names())
