@@ -17,7 +17,9 @@ from recon3d.arrays import freeze_fields
 _STRAY_SHARE = 0.03  # of links whose length says nothing: a body unlike the table, a bent point of view
 _SPAN_M = 1.5  # distances between two unrelated points of a body spread over this
 _ROUNDS = 4
-_CERTAIN = 0.98
+_CERTAIN = 0.98  # of links that a body's size is taken from
+_SETTLED = 0.999  # a point above needs no neighbours' word
+_MIN_LINKS = 4
 _SIZE_RANGE = (0.25, 1.6)  # an infant to a giant, as a share of the table's body
 
 
@@ -53,53 +55,60 @@ def weigh(
     """
     if links is None or not len(links.pairs):
         return _softmax(evidence)
-    kinds, count = evidence.shape
-    bodies = count // links.count
-    at = modes.reshape(kinds, 3, bodies, links.count)
-    base = evidence.reshape(kinds, bodies, links.count)
-    a, b = links.pairs[:, 0], links.pairs[:, 1]
-    # (modes of a, modes of b, bodies, links)
-    with np.errstate(invalid="ignore"):
-        distance = np.sqrt(((at[:, None, :, :, a] - at[None, :, :, :, b]) ** 2).sum(2))
-    posterior = _softmax(base)
-    size = _body_size(distance[0, 0], posterior[0], links)
-    fit = _fit(distance, size, links)
+    posterior = _softmax(evidence)
+    open_points = posterior[0] < _SETTLED
+    bodies = evidence.shape[1] // links.count
+    first = np.arange(bodies)[:, None] * links.count
+    a, b = (first + links.pairs[:, k] for k in (0, 1))  # bodies links
+    body, link = np.nonzero(open_points[a] | open_points[b])
+    if not len(body):
+        return posterior
+    size = _body_sizes(modes[0], posterior[0], a, b, np.unique(body), links)[body]
+    a, b = a[body, link], b[body, link]
+    distance = np.sqrt(((modes[:, None, :, a] - modes[None, :, :, b]) ** 2).sum(2))  # modes modes edges
+    fit = _fit(distance, links.length_m[link] * size, links.sigma_m[link] * size)
     for _ in range(_ROUNDS):
-        message = base.copy()
-        np.add.at(message, (slice(None), slice(None), a), np.einsum("ijfl,jfl->ifl", fit, posterior[:, :, b]))
-        np.add.at(message, (slice(None), slice(None), b), np.einsum("ijfl,ifl->jfl", fit, posterior[:, :, a]))
+        message = evidence.copy()
+        to_a, to_b = (fit * posterior[None, :, b]).sum(1), (fit * posterior[:, None, a]).sum(0)
+        for kind in range(len(modes)):
+            message[kind] += np.bincount(a, to_a[kind], evidence.shape[1]) + np.bincount(b, to_b[kind], evidence.shape[1])
         posterior = _softmax(message)
-    return posterior.reshape(kinds, count)
+    return posterior
 
 
-def _body_size(
-    distance: Float[np.ndarray, "bodies links"], certain: Float[np.ndarray, "bodies points"], links: Links
-) -> Float[np.ndarray, "bodies 1"]:
-    sure = (certain[:, links.pairs] > _CERTAIN).all(-1) & np.isfinite(distance)
-    enough = sure.sum(1) >= 4
-    ratio = np.where(sure, distance / links.length_m, np.nan)
-    size = np.ones(len(distance))
-    if enough.any():
-        size[enough] = np.nanmedian(ratio[enough], axis=1)
-        size[~enough] = np.median(size[enough])
-    return np.clip(size, *_SIZE_RANGE)[:, None]
+def _body_sizes(
+    xyz: Float[np.ndarray, "3 points"],
+    certain: Float[np.ndarray, "points"],
+    a: Int[np.ndarray, "bodies links"],
+    b: Int[np.ndarray, "bodies links"],
+    wanted: Int[np.ndarray, "some"],
+    links: Links,
+) -> Float[np.ndarray, "bodies"]:
+    """Size of each wanted body: the median ratio over links whose ends are certain; 1 for the others."""
+    at, bt = a[wanted], b[wanted]
+    ratio = np.sqrt(((xyz[:, at] - xyz[:, bt]) ** 2).sum(0)) / links.length_m
+    sure = (certain[at] > _CERTAIN) & (certain[bt] > _CERTAIN) & np.isfinite(ratio)
+    ordered = np.sort(np.where(sure, ratio, np.inf), axis=1)
+    count = sure.sum(1)
+    middle = ordered[np.arange(len(wanted)), np.maximum(count - 1, 0) // 2]
+    enough = count >= _MIN_LINKS
+    usual = float(np.median(middle[enough])) if enough.any() else 1.0
+    size = np.ones(len(a))
+    size[wanted] = np.clip(np.where(enough, middle, usual), *_SIZE_RANGE)
+    return size
 
 
 def _fit(
-    distance: Float[np.ndarray, "modes modes bodies links"], size: Float[np.ndarray, "bodies 1"], links: Links
-) -> Float[np.ndarray, "modes modes bodies links"]:
+    distance: Float[np.ndarray, "modes modes edges"], length: Float[np.ndarray, "edges"], sigma: Float[np.ndarray, "edges"]
+) -> Float[np.ndarray, "modes modes edges"]:
     """Log likelihood ratio of a distance: of these two points of one body, against two unrelated ones."""
-    sigma = links.sigma_m * size
-    off = (distance - links.length_m * size) / sigma
-    with np.errstate(invalid="ignore", over="ignore"):
-        ratio = (1 - _STRAY_SHARE) * _SPAN_M / (np.sqrt(2 * np.pi) * sigma) * np.exp(-0.5 * off * off) + _STRAY_SHARE
+    off = (distance - length) / sigma
+    ratio = (1 - _STRAY_SHARE) * _SPAN_M / (np.sqrt(2 * np.pi) * sigma) * np.exp(-0.5 * off * off) + _STRAY_SHARE
     return np.where(np.isfinite(distance), np.log(ratio), 0.0)
 
 
-def _softmax(evidence: Float[np.ndarray, "modes *rest"]) -> Float[np.ndarray, "modes *rest"]:
+def _softmax(evidence: Float[np.ndarray, "modes points"]) -> Float[np.ndarray, "modes points"]:
     """Probabilities of candidates with these log odds against "none"."""
     top = np.maximum(evidence.max(0), 0.0)
-    top = np.where(np.isfinite(top), top, 0.0)
-    with np.errstate(over="ignore"):
-        weight = np.exp(evidence - top)
+    weight = np.exp(evidence - top)
     return np.nan_to_num(weight / (weight.sum(0) + np.exp(-top)))

@@ -28,6 +28,10 @@ from recon3d.geometry.sightings import Poses, Sightings, invert_symmetric, predi
 _CHUNK = 98304  # sightings a chunk: fewer, and the calls cost more than the arithmetic; more, and it leaves the cache
 
 
+MAX_DEPTH_ERROR = 0.03
+"""A point whose sigma is more than this share of its distance to the nearest camera has parallel rays."""
+
+
 class Verdict(enum.IntEnum):
     """What became of a point."""
 
@@ -82,9 +86,9 @@ class RobustSettings:
     """Radius of the image area that outliers spread over, in sigmas."""
     volume_m3: float = 10.0
     """Space that a point may lie in, for the evidence of a hypothesis."""
-    min_confidence: float = 0.97
+    min_confidence: float = 0.98
     """A point below is refused as undecided."""
-    max_depth_error: float = 0.05
+    max_depth_error: float = MAX_DEPTH_ERROR
     """A point whose sigma along any direction is more than this share of its distance has parallel rays."""
 
 
@@ -114,7 +118,7 @@ def triangulate(
     rig: CameraRig,
     xy: Float[np.ndarray, "views points 2"],
     sigma_px: Float[np.ndarray, "views points"] | float = 1.0,
-    max_depth_error: float = RobustSettings.max_depth_error,
+    max_depth_error: float = MAX_DEPTH_ERROR,
 ) -> Triangulation:
     """Maximum likelihood over all views, none rejected: linear start, Gauss-Newton on pixels.
 

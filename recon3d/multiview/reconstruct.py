@@ -30,7 +30,7 @@ class MultiviewSettings:
     """Detections below are not used."""
     outlier_share: float = 0.1
     """Share of detections expected to be of something else."""
-    min_certainty: float = 0.97
+    min_certainty: float = 0.98
     """A point is left out when its position is less certain than this."""
     window: int = 2000
     """Frames worked on at once; memory grows with it."""

@@ -1,0 +1,19 @@
+"""Worlds with known truth: rigs, lenses, moving people, noisy detections. Public, so that users can test their rigs."""
+
+from recon3d.synthetic.detections import NoiseSettings, World, hidden_by_trunk, make_world
+from recon3d.synthetic.people import MotionKind, Person, make_person
+from recon3d.synthetic.rigs import LensKind, RigKind, look_at, make_rig
+
+__all__ = [
+    "LensKind",
+    "MotionKind",
+    "NoiseSettings",
+    "Person",
+    "RigKind",
+    "World",
+    "hidden_by_trunk",
+    "look_at",
+    "make_person",
+    "make_rig",
+    "make_world",
+]
