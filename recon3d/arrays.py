@@ -49,6 +49,7 @@ def _declarations(kind: type) -> tuple[tuple[str, str, tuple[str, ...], bool], .
     return tuple(found)
 
 
+@functools.cache
 def _dtype_fits(dtype: np.dtype[typing.Any], allowed: tuple[str, ...]) -> bool:
     return any(dtype.name == name or name == "bool_" and dtype == np.bool_ for name in allowed)
 

@@ -81,7 +81,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple | frozenset | set):
         return [plain(v) for v in value]
     if isinstance(value, np.ndarray):
-        return plain(value.tolist())
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            return np.where(np.isfinite(value), value, None).tolist()
+        return value.tolist()
     if isinstance(value, np.generic):
         return plain(value.item())
     if isinstance(value, float):

@@ -75,6 +75,7 @@ class OpenPoseFolder:
         self.frame = np.array(sorted(numbers), dtype=np.int64)
         self.files = [numbers[int(n)] for n in self.frame]
         self._layout: Layout | None = None
+        self._told_from: list[list[np.ndarray]] = []
 
     def __len__(self) -> int:
         return len(self.files)
@@ -90,7 +91,10 @@ class OpenPoseFolder:
         if self._layout is None:
             people: list[np.ndarray] = []
             for start in range(0, len(self.files), _TELL_FROM):
-                people = [p for f in self._read(slice(start, start + _TELL_FROM)) for p in f]
+                frames = self._read(slice(start, start + _TELL_FROM))
+                if start == 0:
+                    self._told_from = frames  # the first window is asked for next
+                people = [p for f in frames for p in f]
                 if people:
                     break
             self._layout = _layout(people, self.folder, self.camera, self.options.layout)
@@ -103,7 +107,12 @@ class OpenPoseFolder:
             InputError: files that are cut, empty or of another kind; all at once.
             LayoutError: the layout cannot be told from the files; the message names the choices.
         """
-        return _assemble(self._read(part), self.frame[part], self.layout, self.folder, self.camera, self.options)
+        layout = self.layout
+        start, stop, _ = part.indices(len(self.files))
+        held = self._told_from if start == 0 else []
+        frames = [*held[:stop], *self._read(slice(min(max(start, len(held)), stop), stop))]
+        self._told_from = []
+        return _assemble(frames, self.frame[part], layout, self.folder, self.camera, self.options)
 
     def _read(self, part: slice) -> list[list[np.ndarray]]:
         out: list[list[np.ndarray]] = []

@@ -1,5 +1,6 @@
 """Do the cameras agree? Leave-one-camera-out residuals, and what part of them is systematic."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,7 @@ class Agreement:
     Attributes:
         cameras: names.
         residual_px: median distance of each camera's limb detections to the solution of all views.
+        joint_residual_px: the same for each joint of the layout.
         left_out_px: the same to the solution of the other views alone; NaN with two cameras.
         offset_px: median residual vector of each camera: what all its detections are off by together.
         scatter_px: how far single detections jump from frame to frame, per coordinate.
@@ -27,6 +29,7 @@ class Agreement:
 
     cameras: tuple[str, ...]
     residual_px: Float[np.ndarray, "views"]
+    joint_residual_px: Float[np.ndarray, "views joints"]
     left_out_px: Float[np.ndarray, "views"]
     offset_px: Float[np.ndarray, "views 2"]
     scatter_px: Float[np.ndarray, "views"]
@@ -43,10 +46,15 @@ class Agreement:
 
 
 def judge_agreement(
-    rig: CameraRig, xy: Float[np.ndarray, "views frames joints 2"], frame: Int[np.ndarray, "frames"]
+    rig: CameraRig,
+    xy: Float[np.ndarray, "views frames joints 2"],
+    frame: Int[np.ndarray, "frames"],
+    limbs: Sequence[int],
 ) -> Agreement:
     """Residuals of a take's limbs with all views believed, and with each camera left out in turn."""
     views = len(rig)
+    whole = triangulate(rig, xy.reshape(views, -1, 2), 1.0, max_depth_error=np.inf).residual_px.reshape(xy.shape[:3])
+    xy = xy[:, :, list(limbs)]
     flat = xy.reshape(views, -1, 2)
     everyone = triangulate(rig, flat, 1.0, max_depth_error=np.inf)
     offset = flat - rig.project(everyone.xyz)
@@ -63,6 +71,7 @@ def judge_agreement(
     return Agreement(
         rig.names,
         np.array([_median(everyone.residual_px[v]) for v in range(views)]),
+        np.array([[_median(whole[v, :, j]) for j in range(whole.shape[2])] for v in range(views)]),
         left_out,
         np.array([[_median(offset[v, :, k]) for k in (0, 1)] for v in range(views)]),
         scatter,

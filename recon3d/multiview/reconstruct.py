@@ -72,7 +72,7 @@ def survey(sample: Views, rig: CameraRig, settings: MultiviewSettings) -> Calibr
     views = len(rig)
     _refuse_hopeless(rig, xy[:, :, limbs])
     noise = estimate_noise(rig, xy[:, :, limbs].reshape(views, -1, 2), sigma[:, :, limbs].reshape(views, -1))
-    return Calibrated(noise, judge_agreement(rig, xy[:, :, limbs], sample.frame))
+    return Calibrated(noise, judge_agreement(rig, xy, sample.frame, limbs))
 
 
 def sample_of(seen: Sequence[Seen], rig: CameraRig) -> Views:

@@ -17,6 +17,7 @@ from recon3d import io, motion
 from recon3d.detect import load_card
 from recon3d.errors import CameraError, InputError
 from recon3d.geometry import CameraRig
+from recon3d.geometry.threads import single_threaded
 from recon3d.io.files import atomic
 from recon3d.multiview import (
     Agreement,
@@ -95,6 +96,11 @@ def run(job: Job, progress: Progress = silent) -> Result:
     Raises:
         Recon3dError: inputs that cannot be used; nothing half-written is left, and what was there before stays.
     """
+    with single_threaded():
+        return _run(job, progress)
+
+
+def _run(job: Job, progress: Progress) -> Result:
     if job.fps is not None and not (np.isfinite(job.fps) and job.fps > 0):
         raise InputError(f"the frame rate must be positive, not {job.fps}")
     whole = io.read_rig(job.rig, job.rig_unit)
@@ -102,7 +108,8 @@ def run(job: Job, progress: Progress = silent) -> Result:
         raise CameraError(f"{job.rig}: the world's {' and '.join(sorted(whole.unknown))} are unknown, so nothing can be exported from it")
     found = find_inputs(job.inputs, whole)
     take = Take(job.out)
-    seen, key = _evidence(job, whole, found, take, progress)
+    prints = {name: fingerprint(path) for name, path in {**found.paths, "rig": job.rig}.items()}
+    seen, key = _evidence(job, whole, found, prints, take, progress)
     rig = check_cameras(seen, whole)
     known, worlds, key = _world(job, rig, seen, take, key, progress)
     motions = _motion(job, take, worlds, key, progress)
@@ -112,22 +119,20 @@ def run(job: Job, progress: Progress = silent) -> Result:
     world, moved = world_readers(worlds), motion_readers(motions)
     io.write_keypoints3d(take.keypoints3d, world)
     io.write_motion(take.motion(0), moved)
-    _write_take_toml(take, job, found)
+    _write_take_toml(take, job, found, prints)
     files = export_take(take, job.settings.export.formats)
-    summary = summarise(rig, seen, world, moved, known, job.settings.multiview)
+    summary = summarise(seen, world, moved, known, job.settings.multiview)
     report = write_report(take, summary, rig, world, moved)
     return Result(take, summary, (*files, *report))
 
 
 def _evidence(
-    job: Job, rig: CameraRig, found: Inputs, take: Take, progress: Progress
+    job: Job, rig: CameraRig, found: Inputs, prints: dict[str, str], take: Take, progress: Progress
 ) -> tuple[list[StoredKeypoints], list[object]]:
     """2D keypoints of every camera in window files, in the rig's order."""
     made_from: list[object] = [
-        sorted((name, fingerprint(path)) for name, path in found.paths.items()),
-        [job.first, job.stop, job.layout, job.fps, job.image_fit],
-        fingerprint(job.rig),
-        job.rig_unit,
+        prints,
+        [job.first, job.stop, job.layout, job.fps, job.image_fit, job.rig_unit],
     ]
     if found.videos:
         made_from += [as_tables(job.settings)["detect"], load_card("movenet_thunder").sha256, load_card("movenet_multipose").sha256]
@@ -201,14 +206,14 @@ def _calibrated_facts(known: Calibrated) -> dict[str, object]:
     n, a = known.noise, known.agreement
     return {
         "noise_scale": n.scale, "noise_residual_px": n.residual_px, "noise_points": n.points,
-        "residual_px": a.residual_px, "left_out_px": a.left_out_px, "offset_px": a.offset_px, "scatter_px": a.scatter_px,
+        "joint_residual_px": a.joint_residual_px, "residual_px": a.residual_px, "left_out_px": a.left_out_px, "offset_px": a.offset_px, "scatter_px": a.scatter_px,
     }  # fmt: skip
 
 
 def _calibrated(facts: dict[str, list[float]], rig: CameraRig) -> Calibrated:
     array = {k: np.array(v, dtype=float) for k, v in facts.items() if k != "noise_points"}
     noise = NoiseScale(array["noise_scale"], array["noise_residual_px"], int(np.asarray(facts["noise_points"])))
-    names = ("residual_px", "left_out_px", "offset_px", "scatter_px")
+    names = ("residual_px", "joint_residual_px", "left_out_px", "offset_px", "scatter_px")
     return Calibrated(noise, Agreement(rig.names, *(array[name] for name in names)))
 
 
@@ -229,11 +234,11 @@ def _motion(
     return stage.windows("0")
 
 
-def _write_take_toml(take: Take, job: Job, found: Inputs) -> None:
+def _write_take_toml(take: Take, job: Job, found: Inputs, prints: dict[str, str]) -> None:
     lines = [f'recon3d = "{recon3d.__version__}"', "", "[inputs]"]
     lines += [f"{_quoted(name)} = {_quoted(str(path))}" for name, path in found.paths.items()]
-    lines += ["", "[input_hashes]", *(f"{_quoted(name)} = {_quoted(fingerprint(path))}" for name, path in found.paths.items())]
-    lines += [f"rig = {_quoted(fingerprint(job.rig))}", "", "[job]", f"rig = {_quoted(str(job.rig))}", f"first = {job.first}"]
+    lines += ["", "[input_hashes]", *(f"{_quoted(name)} = {_quoted(value)}" for name, value in prints.items())]
+    lines += ["", "[job]", f"rig = {_quoted(str(job.rig))}", f"first = {job.first}"]
     optional = {"stop": job.stop, "layout": job.layout, "fps": job.fps, "rig_unit": job.rig_unit, "image_fit": job.image_fit}
     lines += [f"{key} = {_toml(value)}" for key, value in optional.items() if value is not None]
     for table, values in as_tables(job.settings).items():

@@ -9,9 +9,7 @@ import numpy as np
 
 from recon3d import io, view
 from recon3d.geometry import CameraRig
-from recon3d.multiview import Calibrated, MultiviewSettings, sample_of
-from recon3d.multiview.reconstruct import subject_only
-from recon3d.multiview.subject import SubjectTracker
+from recon3d.multiview import Calibrated, MultiviewSettings
 from recon3d.pipeline.take import StoredKeypoints, Take
 from recon3d.records import Keypoints3D, Motion, State
 from recon3d.records.keypoints3d import concatenate
@@ -52,7 +50,6 @@ class Summary:
 
 
 def summarise(
-    rig: CameraRig,
     seen: Sequence[StoredKeypoints],
     worlds: Sequence[Callable[[], Keypoints3D]],
     motions: Sequence[Callable[[], Motion]],
@@ -70,7 +67,7 @@ def summarise(
     gaps = _longest_gaps(history, world.layout.points)
     agreement, joints = known.agreement, len(world.layout)
     return Summary(
-        cameras=list(rig.names),
+        cameras=list(agreement.cameras),
         joints=list(world.layout.points),
         frames=total,
         seconds=float(history.time[-1] - history.time[0]) + step,
@@ -81,7 +78,7 @@ def summarise(
         joint_observed=history.observed.mean(0).tolist(),
         joint_residual_px=[_median(residual[:, j]) for j in range(joints)],
         joint_sigma_mm=[_median(sigma[:, j]) for j in range(joints)],
-        camera_joint_residual_px=_camera_joint(rig, seen, worlds, settings),
+        camera_joint_residual_px=agreement.joint_residual_px.tolist(),
         camera_seen=_coverage(seen, settings),
         camera_residual_px=agreement.residual_px.tolist(),
         camera_left_out_px=agreement.left_out_px.tolist(),
@@ -148,20 +145,6 @@ def _coverage(seen: Sequence[StoredKeypoints], settings: MultiviewSettings) -> l
         rows = [(r().confidence >= settings.min_confidence).any(1).mean(0) for r in view_.readers()]
         shares.append(float(np.mean(rows)))
     return shares
-
-
-def _camera_joint(
-    rig: CameraRig, seen: Sequence[StoredKeypoints], worlds: Sequence[Callable[[], Keypoints3D]], settings: MultiviewSettings
-) -> list[list[float]]:
-    """Median distance of each camera's detections of each joint to the projected answer, over a sample."""
-    sample = sample_of(seen, rig)
-    xy, _ = subject_only(sample, SubjectTracker(rig, settings.min_confidence), settings.min_confidence)
-    off = np.full(xy.shape[:3], np.nan)
-    for world in (read() for read in worlds):
-        _, here, there = np.intersect1d(sample.frame, world.frame, return_indices=True)
-        if len(here):
-            off[:, here] = np.linalg.norm(xy[:, here] - rig.project(world.xyz[there, 0]), axis=-1)
-    return [[_median(off[v, :, j]) for j in range(off.shape[2])] for v in range(off.shape[0])]
 
 
 def _longest_gaps(history: _History, joints: Sequence[str]) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """The take folder: windows of each stage, addressed by what they were made from, and what is assembled from them."""
 
+import functools
 import hashlib
 import json
 import shutil
@@ -137,10 +138,12 @@ class StoredKeypoints:
 
 
 def world_readers(paths: Sequence[Path]) -> list[Callable[[], Keypoints3D]]:
-    """A reader of each window of 3D keypoints."""
-    return [lambda p=p: read_keypoints3d(p) for p in paths]
+    """A reader of each window of 3D keypoints; the last one read is held."""
+    held = functools.lru_cache(maxsize=1)(read_keypoints3d)
+    return [functools.partial(held, path) for path in paths]
 
 
 def motion_readers(paths: Sequence[Path]) -> list[Callable[[], Motion]]:
-    """A reader of each window of motion."""
-    return [lambda p=p: read_motion(p) for p in paths]
+    """A reader of each window of motion; the last one read is held."""
+    held = functools.lru_cache(maxsize=1)(read_motion)
+    return [functools.partial(held, path) for path in paths]

@@ -40,7 +40,8 @@ def residuals(take: Path, rig: CameraRig) -> tuple[float, Agreement]:
     xy, _ = subject_only(views, SubjectTracker(rig, MIN_CONFIDENCE), MIN_CONFIDENCE)
     limbs = xy[:, :, [views.layout.index(name) for name in LIMBS]]
     answer = triangulate(rig, limbs.reshape(len(rig), -1, 2), 1.0, max_depth_error=np.inf)
-    return float(np.nanmedian(answer.residual_px)), judge_agreement(rig, limbs, views.frame)
+    index = [views.layout.index(name) for name in LIMBS]
+    return float(np.nanmedian(answer.residual_px)), judge_agreement(rig, xy, views.frame, index)
 
 
 def files() -> list[Result]:
