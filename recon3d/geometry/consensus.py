@@ -117,7 +117,7 @@ def best_hypothesis(s: Sightings, mixture: Mixture) -> Answer:
             modes[:, :, at], evidence[:, at] = found.modes, found.evidence
     xyz, normal, chi2 = polish(s, xyz, inlier, _POLISH_STEPS)
     modes[0] = xyz
-    evidence[0] = mixture.evidence(normal, chi2, present)
+    evidence[0] = mixture.evidence(normal, chi2, present, inlier)
     evidence -= np.log1p(views * mixture.odds)
     return Answer(xyz, normal, inlier, chi2, modes, evidence)
 

@@ -56,7 +56,7 @@ def search(s: Sightings, present: ViewPlane, mixture: Mixture) -> Hypotheses:
         xyz, weight = anneal(part, start, there, mixture, _ANNEAL)
         xyz, normal, chi2 = polish(part, xyz, weight, 1)
         modes[k][:, todo], inlier[k][:, todo] = xyz, weight
-        evidence[k][todo] = mixture.evidence(normal, chi2, there)
+        evidence[k][todo] = mixture.evidence(normal, chi2, there, weight)
         # Done with this answer, and with every other pair's point beside it or beside its start.
         for reference in (xyz, start):
             _silence(points, score, todo, reference, normal)

@@ -24,7 +24,8 @@ class Mixture:
     Attributes:
         gain: log of (inlier density at zero residual over outlier density), both with their priors.
         odds: (1 - e) / e, for the share e of outliers.
-        log_volume: of the space that points lie in, m^3.
+        log_volume: of the ball that points lie in, whose radius looks as large as the outliers' area, in
+            cubes of a sighting's sigma at the point.
     """
 
     gain: float
@@ -32,10 +33,11 @@ class Mixture:
     log_volume: float
 
     @staticmethod
-    def of(outlier_share: float, radius_sigmas: float, volume_m3: float) -> "Mixture":
+    def of(outlier_share: float, radius_sigmas: float) -> "Mixture":
         # Inlier: N(0, sigma^2) in two dimensions, peak 1 / (2 pi sigma^2). Outlier: 1 / (pi radius^2).
         odds = (1 - outlier_share) / outlier_share
-        return Mixture(float(np.log(odds * radius_sigmas**2 / 2)), odds, float(np.log(volume_m3)))
+        log_volume = np.log(4 * np.pi / 3 * radius_sigmas**3)
+        return Mixture(float(np.log(odds * radius_sigmas**2 / 2)), odds, float(log_volume))
 
     def inlier(self, chi2: ViewPlane, present: ViewPlane, temper: PointPlane | float = 1.0) -> ViewPlane:
         """Posterior probability of being an inlier; ``temper`` < 1 widens the inliers' scatter."""
@@ -47,16 +49,26 @@ class Mixture:
         np.divide(present, p, out=p)
         return p
 
-    def evidence(self, normal: Float[np.ndarray, "rows points"], chi2: ViewPlane, present: ViewPlane) -> PointPlane:
-        """Log evidence of a point against "all sightings are outliers", the point integrated out (Laplace)."""
+    def evidence(
+        self, normal: Float[np.ndarray, "rows points"], chi2: ViewPlane, present: ViewPlane, inlier: ViewPlane
+    ) -> PointPlane:
+        """Log evidence of a point against "all sightings are outliers", the point integrated out (Laplace).
+
+        It does not depend on the scale of the world or the noise: positions are measured in sigmas of a
+        sighting at the point, sqrt(2 n / trace) for n inliers.
+        """
         _, det = solve_symmetric(normal)
         # log(1 + exp(x)) by max(x, 0): they differ by log 2 at most, where inlier and outlier are even.
         support = chi2 * -0.5
         support += self.gain
         np.maximum(support, 0.0, out=support)
         support *= present
-        spread = 0.5 * (3 * np.log(2 * np.pi) - np.log(np.maximum(det, 1e-300))) - self.log_volume
-        return np.where(det > 0, support.sum(0) + np.minimum(spread, 0.0), -np.inf)
+        supporters = inlier.sum(0)
+        unit = (normal[0] + normal[3] + normal[5]) / np.maximum(2 * supporters, 1e-9)  # 1 / sigma^2, m^-2
+        relative = np.maximum(det, 1e-300) / np.maximum(unit, 1e-100) ** 3
+        spread = 0.5 * (3 * np.log(2 * np.pi) - np.log(np.maximum(relative, 1e-300))) - self.log_volume
+        # A point that fewer than two sightings support is no answer at all.
+        return np.where((det > 0) & (supporters > 1.5), support.sum(0) + np.minimum(spread, 0.0), -np.inf)
 
 
 def anneal(

@@ -51,7 +51,7 @@ class Triangulation:
     Attributes:
         xyz: m; NaN where refused.
         covariance: m^2; NaN where refused.
-        inlier: probability that a view's sighting is of the point, 0 where absent.
+        inlier: probability that a view's sighting is of the point, 0 where absent or refused.
         residual_px: distance of each sighting to the projection, px (through the lens's derivative at
             the sighting); NaN where absent or refused.
         confidence: probability that the answer is the right one among the hypotheses; 0 where refused.
@@ -84,8 +84,6 @@ class RobustSettings:
     """Share of sightings that are not of the point."""
     outlier_radius_sigmas: float = 100.0
     """Radius of the image area that outliers spread over, in sigmas."""
-    volume_m3: float = 10.0
-    """Space that a point may lie in, for the evidence of a hypothesis."""
     min_confidence: float = 0.98
     """A point below is refused as undecided."""
     max_depth_error: float = MAX_DEPTH_ERROR
@@ -157,7 +155,7 @@ def triangulate_robust(
         ShapeError: ``xy`` does not have one view a camera.
     """
     _check(rig, xy)
-    mixture = Mixture.of(settings.outlier_share, settings.outlier_radius_sigmas, settings.volume_m3)
+    mixture = Mixture.of(settings.outlier_share, settings.outlier_radius_sigmas)
 
     if links is not None and xy.shape[1] % links.count:
         raise ShapeError(f"{xy.shape[1]} points are no whole number of bodies of {links.count} points")
@@ -214,7 +212,7 @@ def _in_chunks(
             keep = (s.a > 0) & (residual < np.inf) & good
             residual_px[:, part] = np.where(keep, residual, np.nan)
             xyz[part][good], cov[part][good] = answer.xyz.T[good], covariance[good]
-            inlier[:, part], sure[part], verdicts[part] = answer.inlier, confidence * good, verdict
+            inlier[:, part], sure[part], verdicts[part] = answer.inlier * good, confidence * good, verdict
     return Triangulation(xyz, cov, inlier, residual_px, sure, verdicts)
 
 
