@@ -114,7 +114,8 @@ def _layout(data: dict[str, np.ndarray]) -> Layout:
 
 def _read(path: Path, kind: str) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # Opened here: np.load leaves a file open that turns out not to be an archive.
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as archive:
             data = {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         raise InputError(f"no such file: {path}") from None

@@ -149,9 +149,12 @@ def read_opencv(path: Path, metres_per_unit: float | None) -> CameraRig:
 
     def matrix(*names: str) -> np.ndarray | None:
         for name in names:
-            found = store.getNode(name).mat() if not store.getNode(name).empty() else None
-            if found is not None:
-                return np.asarray(found, float)
+            node = store.getNode(name)
+            if node.isMap():
+                try:
+                    return np.asarray(node.mat(), float)
+                except cv2.error:
+                    raise CameraError(f"{path}: {name} is not a matrix") from None
         return None
 
     listed = store.getNode("names")
