@@ -112,9 +112,7 @@ def _same(
     return float(np.median(np.linalg.norm(a[both] - b[both], axis=-1))) < _SAME_SHARE * size
 
 
-def detect_windows(
-    video: Video, tracker: Tracker, start: int = 0, stop: int | None = None, window: int = 500
-) -> Iterator[Keypoints2D]:
+def detect_windows(video: Video, tracker: Tracker, start: int = 0, stop: int | None = None, window: int = 500) -> Iterator[Keypoints2D]:
     """Keypoints of everybody in a video, window by window."""
     sheet = Sheet(video, tracker.single.card)
     since = tracker.settings.search_every

@@ -79,9 +79,7 @@ class Intrinsics:
         fx, skew, fy = float(k[0, 0]), float(k[0, 1]), float(k[1, 1])
         return x, y, (fx * a + skew * c, fx * b + skew * d, fy * c, fy * d)
 
-    def undistort(
-        self, xy: Float[np.ndarray, "*batch 2"]
-    ) -> tuple[Float[np.ndarray, "*batch 2"], Float[np.ndarray, "*batch 2 2"]]:
+    def undistort(self, xy: Float[np.ndarray, "*batch 2"]) -> tuple[Float[np.ndarray, "*batch 2"], Float[np.ndarray, "*batch 2 2"]]:
         """`undistorted_planes` for points in the usual form: (..., 2), and the Jacobian (..., 2, 2)."""
         x, y, (a, b, c, d) = self.undistorted_planes(xy[..., 0], xy[..., 1])
         jacobian = np.stack([np.stack([a, b], -1), np.stack([c, d], -1)], -2)

@@ -47,9 +47,7 @@ class Answer:
     evidence: Float[np.ndarray, "modes points"]
 
 
-def linear(
-    poses: Float[np.ndarray, "views 3 4"], x: ViewPlane, y: ViewPlane, weight: ViewPlane
-) -> Float[np.ndarray, "3 points"]:
+def linear(poses: Float[np.ndarray, "views 3 4"], x: ViewPlane, y: ViewPlane, weight: ViewPlane) -> Float[np.ndarray, "3 points"]:
     """Algebraic solution with isotropic weights, in buffers that stay in cache."""
     views, count = x.shape
     maps = normal_map(poses)  # a = c = w, b = 0: four features a view

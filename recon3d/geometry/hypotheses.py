@@ -82,9 +82,7 @@ def _silence(
     score[:, columns] = np.where(near, -np.inf, score[:, columns])
 
 
-def _distance(
-    d: Float[np.ndarray, "many 3 points"], normal: Float[np.ndarray, "rows points"]
-) -> Float[np.ndarray, "many points"]:
+def _distance(d: Float[np.ndarray, "many 3 points"], normal: Float[np.ndarray, "rows points"]) -> Float[np.ndarray, "many points"]:
     """Squared Mahalanobis length of d under packed information matrices."""
     x, y, z = d[:, 0], d[:, 1], d[:, 2]
     xx, xy, xz, yy, yz, zz = normal[:6]

@@ -66,9 +66,7 @@ class DenseReport:
     converged: Bool[np.ndarray, "problems"]
 
 
-def solve_dense(
-    problem: DenseProblem[Unknowns], at: Unknowns, count: int, settings: DenseSettings = DenseSettings()
-) -> DenseReport:
+def solve_dense(problem: DenseProblem[Unknowns], at: Unknowns, count: int, settings: DenseSettings = DenseSettings()) -> DenseReport:
     """Minimise every problem's cost, changing ``at`` in place."""
     rows = np.arange(count)
     cost, steps, done = np.zeros(count), np.zeros(count, np.int64), np.zeros(count, bool)
@@ -102,4 +100,3 @@ def solve_dense(
             if len(rows):
                 h, g, cost[rows] = problem.linearise(problem.take(at, rows), rows)
     return DenseReport(cost, steps, done)
-

@@ -110,9 +110,7 @@ def undistort(lens: Lens, xd: Plane, yd: Plane) -> tuple[Plane, Plane, Jacobian]
     return x, y, jacobian
 
 
-def _newton(
-    lens: Lens, xd: Plane, yd: Plane, x: Plane, y: Plane
-) -> tuple[Plane, Plane, Jacobian, Plane]:
+def _newton(lens: Lens, xd: Plane, yd: Plane, x: Plane, y: Plane) -> tuple[Plane, Plane, Jacobian, Plane]:
     """One damped step: the new point, the Jacobian at the old one, and the length of the step."""
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         ex, ey, (a, b, c, d) = lens(x, y)
@@ -152,15 +150,11 @@ def _start(lens: Lens, xd: Plane, yd: Plane) -> tuple[Plane, Plane]:
 def _tilt_matrix(tilt_x: float, tilt_y: float) -> Float[np.ndarray, "3 3"]:
     cx, sx, cy, sy = np.cos(tilt_x), np.sin(tilt_x), np.cos(tilt_y), np.sin(tilt_y)
     rotation = np.array([[cy, 0, -sy], [0, 1, 0], [sy, 0, cy]]) @ np.array([[1, 0, 0], [0, cx, sx], [0, -sx, cx]])
-    projection = np.array(
-        [[rotation[2, 2], 0, -rotation[0, 2]], [0, rotation[2, 2], -rotation[1, 2]], [0, 0, 1]]
-    )
+    projection = np.array([[rotation[2, 2], 0, -rotation[0, 2]], [0, rotation[2, 2], -rotation[1, 2]], [0, 0, 1]])
     return projection @ rotation
 
 
-def _homography(
-    h: Float[np.ndarray, "3 3"], x: Plane, y: Plane, inner: Jacobian
-) -> tuple[Plane, Plane, Jacobian]:
+def _homography(h: Float[np.ndarray, "3 3"], x: Plane, y: Plane, inner: Jacobian) -> tuple[Plane, Plane, Jacobian]:
     w = h[2, 0] * x + h[2, 1] * y + h[2, 2]
     px = (h[0, 0] * x + h[0, 1] * y + h[0, 2]) / w
     py = (h[1, 0] * x + h[1, 1] * y + h[1, 2]) / w

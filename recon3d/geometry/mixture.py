@@ -49,9 +49,7 @@ class Mixture:
         np.divide(present, p, out=p)
         return p
 
-    def evidence(
-        self, normal: Float[np.ndarray, "rows points"], chi2: ViewPlane, present: ViewPlane, inlier: ViewPlane
-    ) -> PointPlane:
+    def evidence(self, normal: Float[np.ndarray, "rows points"], chi2: ViewPlane, present: ViewPlane, inlier: ViewPlane) -> PointPlane:
         """Log evidence of a point against "all sightings are outliers", the point integrated out (Laplace).
 
         It does not depend on the scale of the world or the noise: positions are measured in sigmas of a

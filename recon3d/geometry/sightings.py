@@ -220,9 +220,7 @@ def algebraic_solver(s: Sightings) -> Callable[[ViewPlane], Solution]:
     return solve
 
 
-def information(
-    s: Sightings, xyz: Float[np.ndarray, "3 points"], weight: ViewPlane
-) -> Float[np.ndarray, "rows points"]:
+def information(s: Sightings, xyz: Float[np.ndarray, "3 points"], weight: ViewPlane) -> Float[np.ndarray, "rows points"]:
     """Gauss-Newton normal equations at xyz: six of J'WJ, three of its gradient J'W(prediction - observation)."""
     u, v, inverse_depth = predict(s.poses, xyz)
     inverse_depth *= inverse_depth > 0

@@ -126,7 +126,6 @@ def triangulate(
     """
     _check(rig, xy)
 
-
     def solve(s: Sightings) -> _Chosen:
         return consensus.all_views(s), np.ones(s.count)
 
@@ -167,9 +166,7 @@ def triangulate_robust(
     return _in_chunks(rig, xy, sigma_px, solve, links.count if links else 1, settings.min_confidence, settings.max_depth_error)
 
 
-def _choose(
-    s: Sightings, answer: consensus.Answer, links: Links | None, mixture: Mixture
-) -> Float[np.ndarray, "points"]:
+def _choose(s: Sightings, answer: consensus.Answer, links: Links | None, mixture: Mixture) -> Float[np.ndarray, "points"]:
     """Let the links choose among the candidates; the probability of the chosen ones."""
     weight = weigh(answer.modes, answer.evidence, links)
     kind = weight.argmax(0)

@@ -204,9 +204,7 @@ def _stereo_opencv(path: Path, matrix: _Matrix, store: Any, metres_per_unit: flo
     return CameraRig(tuple(cameras), unknown=frozenset({"up", "floor"}))
 
 
-def _named_opencv(
-    path: Path, names: list[str], matrix: _Matrix, store: Any, metres_per_unit: float | None
-) -> CameraRig:
+def _named_opencv(path: Path, names: list[str], matrix: _Matrix, store: Any, metres_per_unit: float | None) -> CameraRig:
     faults: list[str] = []
     cameras: list[Camera] = []
     for name in names:

@@ -1,18 +1,18 @@
 """`rig.toml`, recon3d's own file of a camera rig.
 
-    version = 1
-    unknown = []                      # of "scale", "up", "floor": what the world does not have
+version = 1
+unknown = []                      # of "scale", "up", "floor": what the world does not have
 
-    [cameras.cam01]                   # in the rig's order
-    size = [1920, 1080]               # px
-    model = "pinhole"                 # or "fisheye"
-    focal = [1400.0, 1400.0]          # px
-    centre = [959.5, 539.5]           # px; the centre of the top-left pixel is (0, 0)
-    skew = 0.0                        # px; optional
-    distortion = [-0.1, 0.02, 0, 0, 0]  # OpenCV's order
-    rotation = [0.0, 0.0, 0.0]        # rotation vector of cam_from_world, rad
-    translation = [0.0, 0.0, 3.0]     # of cam_from_world, m
-    clock = { offset = 0.0, drift = 0.0, line_time = 0.0 }  # s; optional
+[cameras.cam01]                   # in the rig's order
+size = [1920, 1080]               # px
+model = "pinhole"                 # or "fisheye"
+focal = [1400.0, 1400.0]          # px
+centre = [959.5, 539.5]           # px; the centre of the top-left pixel is (0, 0)
+skew = 0.0                        # px; optional
+distortion = [-0.1, 0.02, 0, 0, 0]  # OpenCV's order
+rotation = [0.0, 0.0, 0.0]        # rotation vector of cam_from_world, rad
+translation = [0.0, 0.0, 3.0]     # of cam_from_world, m
+clock = { offset = 0.0, drift = 0.0, line_time = 0.0 }  # s; optional
 """
 
 from pathlib import Path
@@ -41,10 +41,7 @@ def parse_rig_toml(data: dict[str, Any], path: Path) -> CameraRig:
     cameras: list[Camera] = []
     for name, entry in data.get("cameras", {}).items():
         found = [f"{name}: unknown entry {key!r}" for key in sorted(set(entry) - _KEYS)]
-        found += [
-            f"{name}: {key} must be {count} numbers" for key, count in _REQUIRED.items()
-            if not numbers(entry.get(key), count)
-        ]
+        found += [f"{name}: {key} must be {count} numbers" for key, count in _REQUIRED.items() if not numbers(entry.get(key), count)]
         if not found:
             try:
                 cameras.append(_camera(name, entry))

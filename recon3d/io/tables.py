@@ -27,9 +27,7 @@ def write_csv(path: Path, windows: Iterable[Keypoints3D], person: int = 0) -> No
                 stream.write(",".join(columns) + "\n")
             joint = "," + ",".join(["%.6f"] * 3 + ["%.4f", "%.6f", "%s"])
             row = "%d,%.9g" + joint * len(world.layout)
-            values = np.concatenate(
-                [world.xyz[:, person], world.confidence[:, person, :, None], world.sigma_m()[:, person, :, None]], -1
-            )
+            values = np.concatenate([world.xyz[:, person], world.confidence[:, person, :, None], world.sigma_m()[:, person, :, None]], -1)
             names = _STATES[world.state[:, person]]
             for f in range(len(world)):  # text is written a row at a time
                 cells: list[object] = [world.frame[f], world.time[f]]

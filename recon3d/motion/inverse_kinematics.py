@@ -82,9 +82,7 @@ class PoseProblem:
         residual = (self.evidence.root_information[rows] @ (points - self.evidence.xyz[rows])[..., None])[..., 0]
         return poses, points, (residual * residual).sum(-1)
 
-    def _total(
-        self, chi2: Float[np.ndarray, "some points"], vector: Float[np.ndarray, "some turning 3"]
-    ) -> Float[np.ndarray, "some"]:
+    def _total(self, chi2: Float[np.ndarray, "some points"], vector: Float[np.ndarray, "some turning 3"]) -> Float[np.ndarray, "some"]:
         kernel = chi2 * (_STRAY_CHI2 / (_STRAY_CHI2 + chi2))
         rest = (vector / self.armature.looseness[self.turning, None]) ** 2
         over = self._beyond(vector) / _LIMIT_RAD

@@ -27,9 +27,7 @@ def fit_sizes(armature: Armature, evidence: Evidence) -> Armature:
     for _ in range(_ROUNDS):
         pose = fit_pose(armature, sample, Pose(*starting_pose(armature, sample)), DenseSettings(max_steps=5, min_gain=1e-3))
         armature = _with_measured_points(armature, sample, pose)
-        sample = Evidence(
-            armature.attachments.select(sample.attachments.points), sample.xyz, sample.root_information, sample.state
-        )
+        sample = Evidence(armature.attachments.select(sample.attachments.points), sample.xyz, sample.root_information, sample.state)
     return armature
 
 

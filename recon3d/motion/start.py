@@ -17,9 +17,7 @@ from recon3d.skeleton import Armature
 _STRAIGHT = 0.15  # sine of a hinge's bend below which its plane is noise
 
 
-def starting_pose(
-    armature: Armature, evidence: Evidence
-) -> tuple[Float[np.ndarray, "frames 3"], Float[np.ndarray, "frames joints 3 3"]]:
+def starting_pose(armature: Armature, evidence: Evidence) -> tuple[Float[np.ndarray, "frames 3"], Float[np.ndarray, "frames joints 3 3"]]:
     """Root positions (m) and joint rotations (parent_from_joint) near the evidence."""
     frames, count = len(evidence.xyz), len(armature.joints)
     target, known = joint_targets(armature, evidence)
@@ -42,9 +40,7 @@ def starting_pose(
     return translation, rotation
 
 
-def joint_targets(
-    armature: Armature, evidence: Evidence
-) -> tuple[Float[np.ndarray, "frames joints 3"], Bool[np.ndarray, "frames joints"]]:
+def joint_targets(armature: Armature, evidence: Evidence) -> tuple[Float[np.ndarray, "frames joints 3"], Bool[np.ndarray, "frames joints"]]:
     """Where keypoints say that joints are: those attached without an offset, or the middle of a pair."""
     frames, count = len(evidence.xyz), len(armature.joints)
     target, known = np.zeros((frames, count, 3)), np.zeros((frames, count), bool)

@@ -58,9 +58,7 @@ def follow_subject(
         settings: how people are followed.
     """
     single, multi = SinglePose(), MultiPose()
-    views = [
-        _View(v, v.frames(start, stop), Tracker(single, multi, settings), Sheet(v, single.card), fit) for v in videos
-    ]
+    views = [_View(v, v.frames(start, stop), Tracker(single, multi, settings), Sheet(v, single.card), fit) for v in videos]
     subject = SubjectTracker(rig, _LIMB_CONFIDENCE)
     with ThreadPoolExecutor(max_workers=max(1, min(len(views), os.cpu_count() or 1))) as pool:
         end = None

@@ -39,9 +39,7 @@ class NoiseScale:
         freeze_fields(self)
 
 
-def estimate_noise(
-    rig: CameraRig, xy: Float[np.ndarray, "views points 2"], sigma_px: Float[np.ndarray, "views points"]
-) -> NoiseScale:
+def estimate_noise(rig: CameraRig, xy: Float[np.ndarray, "views points 2"], sigma_px: Float[np.ndarray, "views points"]) -> NoiseScale:
     """The scale of each camera's residuals over a sample of the take; 1 where too little was seen to tell."""
     views = len(rig)
     everyone = triangulate(rig, xy, sigma_px, max_depth_error=np.inf)

@@ -120,9 +120,7 @@ def reconstruct_windows(
         )
 
 
-def reconstruct(
-    seen: Sequence[Seen], rig: CameraRig, settings: MultiviewSettings = MultiviewSettings()
-) -> tuple[Keypoints3D, Calibrated]:
+def reconstruct(seen: Sequence[Seen], rig: CameraRig, settings: MultiviewSettings = MultiviewSettings()) -> tuple[Keypoints3D, Calibrated]:
     """A whole take at once: 3D keypoints, and what the take says about its cameras."""
     rig = check_cameras(seen, rig)
     ordered = [next(v for v in seen if v.camera == name) for name in rig.names]
@@ -157,8 +155,7 @@ def _refuse_hopeless(rig: CameraRig, xy: Float[np.ndarray, "views frames joints 
         residual = _typical_residual(other, xy)
         if residual < 0.5 * _HOPELESS * size:
             raise CameraError(
-                f"the rig does not fit what its cameras saw (median residual {given:.0f} px); "
-                f"it does ({residual:.0f} px) if {label}"
+                f"the rig does not fit what its cameras saw (median residual {given:.0f} px); it does ({residual:.0f} px) if {label}"
             )
     raise CameraError(
         f"the rig does not fit what its cameras saw: median residual {given:.0f} px for people about {size:.0f} px "

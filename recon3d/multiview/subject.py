@@ -17,9 +17,7 @@ from recon3d.geometry.sightings import Poses, predict
 from recon3d.geometry.triangulation import triangulate_linear
 from recon3d.multiview.sync import Views
 
-LIMBS = tuple(
-    f"{side}_{joint}" for side in ("left", "right") for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
-)
+LIMBS = tuple(f"{side}_{joint}" for side in ("left", "right") for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle"))
 """The joints that persons are compared by, of those that a layout has."""
 _NEAR = 0.08  # of the person's extent in the image: more is another person, or no person
 _MIN_JOINTS = 3
@@ -60,9 +58,7 @@ class SubjectTracker:
         rays = np.stack([c.intrinsics.undistort(xy[v])[0] for v, c in enumerate(self.rig)])
         focal = np.array([0.5 * (c.intrinsics.K[0, 0] + c.intrinsics.K[1, 1]) for c in self.rig])
         scale = focal[:, None, None] / np.maximum(np.nan_to_num(extent), 1.0)
-        candidates = [
-            _vote(self.poses, rays, scale, i, j) for i, j in itertools.combinations(range(len(xy)), 2)
-        ]
+        candidates = [_vote(self.poses, rays, scale, i, j) for i, j in itertools.combinations(range(len(xy)), 2)]
         slots = np.concatenate([c.slots for c in candidates])
         votes = np.concatenate([c.votes for c in candidates])
         place = np.concatenate([c.place for c in candidates])

@@ -138,9 +138,7 @@ def synchronise(seen: Sequence[Seen], timeline: Timeline, window: int) -> Iterat
         yield Views(seen[0].layout, timeline.frame[part].copy(), timeline.time[part].copy(), xy, confidence, sigma)
 
 
-def _rows(
-    view: Seen, rows: Int[np.ndarray, "frames"]
-) -> tuple[Keypoints2D | None, Bool[np.ndarray, "frames"], Int[np.ndarray, "some"]]:
+def _rows(view: Seen, rows: Int[np.ndarray, "frames"]) -> tuple[Keypoints2D | None, Bool[np.ndarray, "frames"], Int[np.ndarray, "some"]]:
     """The smallest window that holds these rows, which instants have one, and where it is in the window."""
     there = rows >= 0
     if not there.any():

@@ -41,5 +41,3 @@ def _windows(take: Take) -> Iterator[Keypoints3D]:
             yield reader()
     else:
         yield io.read_keypoints3d(take.keypoints3d)
-
-

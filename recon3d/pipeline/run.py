@@ -151,9 +151,7 @@ def _evidence(
     return [StoredKeypoints(stage.windows(name)) for name in names], [stage.folder.name]
 
 
-def _detect(
-    job: Job, rig: CameraRig, found: Inputs, stage: Stage, progress: Progress
-) -> Iterator[list[Keypoints2D]]:
+def _detect(job: Job, rig: CameraRig, found: Inputs, stage: Stage, progress: Progress) -> Iterator[list[Keypoints2D]]:
     videos = open_input_videos(found)
     start = job.first
     done = [stage.windows(name) for name in found.paths]
@@ -217,9 +215,7 @@ def _calibrated(facts: dict[str, list[float]], rig: CameraRig) -> Calibrated:
     return Calibrated(noise, Agreement(rig.names, *(array[name] for name in names)))
 
 
-def _motion(
-    job: Job, take: Take, worlds: Sequence[Path], key: list[object], progress: Progress
-) -> list[Path]:
+def _motion(job: Job, take: Take, worlds: Sequence[Path], key: list[object], progress: Progress) -> list[Path]:
     """Motion in window files, on an armature measured on windows from all over the take."""
     settings = job.settings.motion
     stage = take.stage("motion", [*key, asdict(settings)])

@@ -51,8 +51,7 @@ class Keypoints2D:
         if (np.diff(self.frame) <= 0).any():
             at = int(np.flatnonzero(np.diff(self.frame) <= 0)[0])
             raise ShapeError(
-                f"Keypoints2D of camera {self.camera}: frame numbers must rise, "
-                f"but {self.frame[at]} is followed by {self.frame[at + 1]}"
+                f"Keypoints2D of camera {self.camera}: frame numbers must rise, but {self.frame[at]} is followed by {self.frame[at + 1]}"
             )
 
     def __len__(self) -> int:

@@ -38,8 +38,7 @@ class Motion:
         freeze_fields(self)
         if self.rotation.shape[1] != len(self.armature.joints):
             raise ShapeError(
-                f"Motion.rotation has {self.rotation.shape[1]} joints, "
-                f"armature {self.armature.skeleton.name} {len(self.armature.joints)}"
+                f"Motion.rotation has {self.rotation.shape[1]} joints, armature {self.armature.skeleton.name} {len(self.armature.joints)}"
             )
 
     def __len__(self) -> int:

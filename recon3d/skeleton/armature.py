@@ -34,11 +34,7 @@ class Skeleton:
 
     def __post_init__(self) -> None:
         freeze_fields(self)
-        faults = [
-            f"{self.joints[j]}: its parent must come before it"
-            for j, parent in enumerate(self.parents.tolist())
-            if parent >= j
-        ]
+        faults = [f"{self.joints[j]}: its parent must come before it" for j, parent in enumerate(self.parents.tolist()) if parent >= j]
         if self.parents[0] != -1 or (self.parents[1:] < 0).any():
             faults.append("the first joint, and no other, is the root (parent -1)")
         if len(set(self.joints)) != len(self.joints):
@@ -106,9 +102,7 @@ class Armature:
             raise LayoutError(f"armature {self.skeleton.name} has no joint {joint!r}; it has {', '.join(self.joints)}")
         return self.joints.index(joint)
 
-    def with_sizes(
-        self, rest_offset: Float[np.ndarray, "joints 3"], attachment_offset: Float[np.ndarray, "points 3"]
-    ) -> "Armature":
+    def with_sizes(self, rest_offset: Float[np.ndarray, "joints 3"], attachment_offset: Float[np.ndarray, "points 3"]) -> "Armature":
         """The same body with other lengths."""
         return replace(self, rest_offset=rest_offset, attachments=replace(self.attachments, offset=attachment_offset))
 
@@ -149,9 +143,7 @@ class Armature:
         joint, axis = np.nonzero(self.free)
         return joint, axis
 
-    def keypoint_jacobian(
-        self, poses: SE3, points: Float[np.ndarray, "*batch points 3"]
-    ) -> Float[np.ndarray, "*batch points 3 dof"]:
+    def keypoint_jacobian(self, poses: SE3, points: Float[np.ndarray, "*batch points 3"]) -> Float[np.ndarray, "*batch points 3 dof"]:
         """d keypoint / d (root translation in the world, then each rotational degree of freedom).
 
         A turn about a joint's axis e moves a point p beyond it by e x (p - joint).

@@ -42,7 +42,8 @@ def parse_armature(data: dict[str, Any], source: str) -> Armature:
     faults += [f"a joint without a name: {r!r}" for r in rows if not isinstance(r.get("name"), str)]
     names = [str(r.get("name")) for r in rows]
     faults += [
-        f"joint {r.get('name')!r}: no joint {r['parent']!r} before it" for i, r in enumerate(rows)
+        f"joint {r.get('name')!r}: no joint {r['parent']!r} before it"
+        for i, r in enumerate(rows)
         if "parent" in r and r["parent"] not in names[:i]
     ]
     points = _points_with_right(data.get("keypoints", {}))

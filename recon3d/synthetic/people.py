@@ -76,7 +76,9 @@ def make_person(
     )
     names = load_layout(layout)
     poses = armature.forward(SE3(SO3.identity(frames), actor.place), rotation)
-    carried = Layout("armature", "armature", armature.attachments.points, np.zeros((0, 2), np.int64), np.arange(len(armature.attachments.points)))
+    carried = Layout(
+        "armature", "armature", armature.attachments.points, np.zeros((0, 2), np.int64), np.arange(len(armature.attachments.points))
+    )
     points = map_layout(carried, names).positions(armature.keypoints(poses))
     return Person(motion, names, points)
 
@@ -109,7 +111,9 @@ class _Actor:
         """An arm: swung forward (rad), raised sideways from hanging (rad), elbow bent (rad)."""
         sign = 1.0 if side == "left" else -1.0
         # From the T-pose down to the body about y, then forward about x.
-        down = SO3.exp(np.stack(np.broadcast_arrays(0.0 * self.time, sign * (np.pi / 2 - 0.12 - np.asarray(raise_) + 0 * self.time), 0.0), -1))
+        down = SO3.exp(
+            np.stack(np.broadcast_arrays(0.0 * self.time, sign * (np.pi / 2 - 0.12 - np.asarray(raise_) + 0 * self.time), 0.0), -1)
+        )
         forward = SO3.exp(np.stack(np.broadcast_arrays(-(np.asarray(swing) + 0 * self.time), 0.0, 0.0), -1))
         self.vector[:, self.armature.index(f"{side}_shoulder")] = (forward @ down).log()
         self.set(f"{side}_elbow", z=-sign * (np.asarray(bend) + 0 * self.time))
@@ -231,5 +235,3 @@ def _crouch(actor: _Actor) -> None:
         actor.arm(side, 1.2 * down, bend=0.3 + 0.6 * down)
     actor.set("spine", x=0.5 * down)
     actor.stand()
-
-

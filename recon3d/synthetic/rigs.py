@@ -90,7 +90,12 @@ def _intrinsics(lens: LensKind, size: tuple[int, int], rng: np.random.Generator)
         ]
     )
     if lens == "fisheye":
-        return Intrinsics(size, k * np.array([[0.7], [0.7], [1]]) + np.array([[0, 0, 0.3], [0, 0, 0.3], [0, 0, 0]]) * k, "fisheye", rng.uniform(-0.02, 0.02, 4))
+        return Intrinsics(
+            size,
+            k * np.array([[0.7], [0.7], [1]]) + np.array([[0, 0, 0.3], [0, 0, 0.3], [0, 0, 0]]) * k,
+            "fisheye",
+            rng.uniform(-0.02, 0.02, 4),
+        )
     small = np.array([rng.uniform(-0.16, -0.08), rng.uniform(0.02, 0.07), *rng.uniform(-8e-4, 8e-4, 2), rng.uniform(-0.012, 0)])
     dist = {
         "none": np.zeros(5),

@@ -56,4 +56,3 @@ def write_page(path: Path, summary: dict[str, Any], scene: Scene) -> None:
     page = template.replace("{{title}}", html.escape(scene.title)).replace("{{data}}", text)
     with atomic(path) as stream:
         stream.write(page)
-

@@ -150,9 +150,7 @@ def _pycolmap(world: World, xy: np.ndarray, truth: np.ndarray) -> list[tuple[flo
         if len(seen) < 2:
             points.append(np.full(3, np.nan))
             continue
-        answer = pycolmap.estimate_triangulation(
-            xy[seen, p] + 0.5, [poses[v] for v in seen], [cameras[v] for v in seen], options
-        )
+        answer = pycolmap.estimate_triangulation(xy[seen, p] + 0.5, [poses[v] for v in seen], [cameras[v] for v in seen], options)
         points.append(answer["xyz"] if answer is not None else np.full(3, np.nan))
     rate = count / (time.perf_counter() - start)
     return [(mpjpe_mm(np.array(points), truth[:count]), rate)]

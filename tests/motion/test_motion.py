@@ -156,7 +156,9 @@ def test_a_child_and_one_frame():
     assert np.isfinite(found.translation).all()
     many = motion.solve(as_world(make_person("gait", 60, stature=1.1)))[0]
     thigh = np.linalg.norm(many.armature.rest_offset[many.armature.index("left_knee")])
-    assert thigh == pytest.approx(np.linalg.norm(make_person("gait", 60, stature=1.1).motion.armature.rest_offset[many.armature.index("left_knee")]), abs=0.01)
+    assert thigh == pytest.approx(
+        np.linalg.norm(make_person("gait", 60, stature=1.1).motion.armature.rest_offset[many.armature.index("left_knee")]), abs=0.01
+    )
 
 
 def test_nobody():

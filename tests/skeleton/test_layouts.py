@@ -73,7 +73,9 @@ def test_derived_points():
 
 def test_a_users_own_layout(tmp_path):
     path = tmp_path / "bird.toml"
-    path.write_text('points = ["beak", "left_wing", "right_wing"]\nbones = [["beak", "left_wing"]]\nmirror = [["left_wing", "right_wing"]]\n')
+    path.write_text(
+        'points = ["beak", "left_wing", "right_wing"]\nbones = [["beak", "left_wing"]]\nmirror = [["left_wing", "right_wing"]]\n'
+    )
     layout = load_layout(str(path))
     assert layout.mirror.tolist() == [0, 2, 1]
 
