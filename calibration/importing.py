@@ -32,6 +32,7 @@ class RigFacts:
 
     @staticmethod
     def of(rig: CameraRig) -> "RigFacts":
+        """Distances and tilts of a rig."""
         centre = rig.centres()
         axis = np.stack([camera.cam_from_world.rotation.matrix[2] for camera in rig])
         tilt = np.arcsin(np.clip(-axis[:, 2], -1, 1)) if "up" not in rig.unknown else np.full(len(axis), np.nan)

@@ -1,6 +1,6 @@
 """From 2D keypoints of four cameras to an animated skeleton.
 
-    python examples/01_reconstruct.py OUT_FOLDER
+python examples/01_reconstruct.py OUT_FOLDER
 """
 
 import sys

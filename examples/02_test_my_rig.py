@@ -1,6 +1,6 @@
 """How well would a rig do? A synthetic person in front of it, noise like a detector's, and the truth to compare with.
 
-    python examples/02_test_my_rig.py [rig.toml]
+python examples/02_test_my_rig.py [rig.toml]
 """
 
 import sys

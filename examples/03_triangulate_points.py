@@ -1,6 +1,6 @@
 """Triangulation alone: any points, any cameras, outliers, uncertainty and named refusals.
 
-    python examples/03_triangulate_points.py
+python examples/03_triangulate_points.py
 """
 
 import numpy as np

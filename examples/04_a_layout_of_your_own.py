@@ -1,6 +1,6 @@
 """Keypoints of a network that recon3d has never heard of: a layout file names its points.
 
-    python examples/04_a_layout_of_your_own.py OUT_FOLDER
+python examples/04_a_layout_of_your_own.py OUT_FOLDER
 """
 
 import sys

@@ -28,6 +28,7 @@ def freeze_fields(record: object) -> None:
         label = f"{type(record).__name__}.{name}"
         if not isinstance(value, np.ndarray):
             raise ShapeError(f"{label} must be a numpy array with axes ({dims}), not {type(value).__name__}")
+        value = typing.cast(np.ndarray, value)
         if not _dtype_fits(value.dtype, dtypes):
             raise ShapeError(f"{label} must hold {' or '.join(dtypes)}, not {value.dtype}")
         _bind(label, dims, value.shape, bound)
@@ -51,7 +52,7 @@ def _declarations(kind: type) -> tuple[tuple[str, str, tuple[str, ...], bool], .
 
 @functools.cache
 def _dtype_fits(dtype: np.dtype[typing.Any], allowed: tuple[str, ...]) -> bool:
-    return any(dtype.name == name or name == "bool_" and dtype == np.bool_ for name in allowed)
+    return any(dtype.name == name or (name == "bool_" and dtype == np.bool_) for name in allowed)
 
 
 def _bind(label: str, dims: str, shape: tuple[int, ...], bound: dict[str, int]) -> None:
@@ -63,6 +64,11 @@ def _bind(label: str, dims: str, shape: tuple[int, ...], bound: dict[str, int]) 
     if not fits:
         sizes = ", ".join(f"{axis}={size}" for axis, size in bound.items()) or "nothing bound yet"
         raise ShapeError(f"{label} has shape {shape}, but its axes are ({dims}) with {sizes}")
+
+
+def whole_rows(values: np.ndarray) -> np.ndarray:
+    """Which rows (along the last axis) hold finite numbers only."""
+    return np.logical_and.reduce(np.isfinite(values), axis=-1)
 
 
 def windows(count: int, size: int, overlap: int = 0) -> Iterator[slice]:

@@ -195,9 +195,8 @@ def _print_summary(folder: Path) -> None:
     from recon3d.io.files import read_json
 
     out, s = Console(), read_json(folder / "report.json")
-    out.print(
-        f"[bold]{len(s['cameras'])} cameras[/], {s['frames']} frames, {s['seconds']:.2f} s at {s['fps']:.4g} frames/s, {len(s['joints'])} joints"
-    )
+    length = f"{s['frames']} frames, {s['seconds']:.2f} s at {s['fps']:.4g} frames/s"
+    out.print(f"[bold]{len(s['cameras'])} cameras[/], {length}, {len(s['joints'])} joints")
     out.print(
         f"joints reconstructed {100 * s['observed']:.1f} %, median residual {_number(s['residual_px'])} px, "
         f"uncertainty {_number(s['sigma_mm'])} mm, armature to keypoints {_number(s['fit_mm'])} mm"
@@ -209,9 +208,8 @@ def _print_summary(folder: Path) -> None:
     out.print(table)
     if s["longest_gaps"]:
         worst = s["longest_gaps"][0]
-        out.print(
-            f"gaps: {len(s['longest_gaps'])} joints; the longest {worst['joint']}, {worst['frames']} frames from frame {worst['first_frame']}"
-        )
+        where = f"{worst['joint']}, {worst['frames']} frames from frame {worst['first_frame']}"
+        out.print(f"gaps: {len(s['longest_gaps'])} joints; the longest {where}")
     for warning in s["warnings"]:
         out.print(Panel(Text(warning), border_style="yellow", title="suspicious", title_align="left"))
     files = sorted(p for p in folder.rglob("*") if p.is_file() and "stages" not in p.relative_to(folder).parts)

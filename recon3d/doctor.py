@@ -3,7 +3,6 @@
 import importlib
 import importlib.metadata
 import platform
-import sys
 from collections.abc import Callable
 
 from recon3d.errors import Recon3dError, SetupError
@@ -24,8 +23,6 @@ def checks() -> list[tuple[str, Callable[[], str]]]:
 
 
 def _python() -> str:
-    if sys.version_info < (3, 11):
-        raise SetupError(f"Python 3.11 or newer is needed, this is {platform.python_version()}")
     return f"{platform.python_version()} on {platform.system()} {platform.machine()}"
 
 
@@ -40,7 +37,7 @@ def _packages() -> str:
 
 
 def _video() -> str:
-    from recon3d.video import import_cv2
+    from recon3d.opencv import import_cv2
 
     cv2 = import_cv2()
     if "FFMPEG" not in [cv2.videoio_registry.getBackendName(b) for b in cv2.videoio_registry.getBackends()]:

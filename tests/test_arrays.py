@@ -1,3 +1,4 @@
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,7 +49,7 @@ def test_windows_cover_everything(count, size, overlap):
     parts = list(windows(count, size, overlap))
     assert sorted({i for p in parts for i in range(p.start, p.stop)}) == list(range(count))
     assert all(p.stop - p.start <= size for p in parts)
-    assert all(a.stop - b.start == overlap for a, b in zip(parts, parts[1:], strict=False))
+    assert all(a.stop - b.start == overlap for a, b in itertools.pairwise(parts))
 
 
 def test_no_windows_of_nothing():

@@ -50,6 +50,7 @@ class ModelCard:
 
     @property
     def points(self) -> Layout:
+        """The layout itself."""
         return load_layout(self.layout)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from recon3d.detect.card import ModelCard, load_card, open_session
-from recon3d.video import import_cv2
+from recon3d.opencv import import_cv2
 
 
 @dataclass(frozen=True, slots=True, eq=False)

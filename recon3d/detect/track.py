@@ -1,6 +1,6 @@
 """People of one view through time: found in the whole image now and then, followed by crops in between."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,8 +8,7 @@ from jaxtyping import Float, UInt8
 
 from recon3d.detect.card import ModelCard
 from recon3d.detect.movenet import MultiPose, People, SinglePose
-from recon3d.records import Keypoints2D, size_sigma_px
-from recon3d.video import Frame, Video
+from recon3d.records import Frame, Keypoints2D, size_sigma_px
 
 _CROP = 1.3  # side of the crop over the person's larger extent
 _SEEN = 0.2  # score above which a point shapes the crop
@@ -112,11 +111,13 @@ def _same(
     return float(np.median(np.linalg.norm(a[both] - b[both], axis=-1))) < _SAME_SHARE * size
 
 
-def detect_windows(video: Video, tracker: Tracker, start: int = 0, stop: int | None = None, window: int = 500) -> Iterator[Keypoints2D]:
-    """Keypoints of everybody in a video, window by window."""
-    sheet = Sheet(video, tracker.single.card)
+def detect_windows(
+    frames: Iterable[Frame], camera: str, size: tuple[int, int], tracker: Tracker, window: int = 500
+) -> Iterator[Keypoints2D]:
+    """Keypoints of everybody in one camera's frames (of this width and height, px), window by window."""
+    sheet = Sheet(camera, size, tracker.single.card)
     since = tracker.settings.search_every
-    for frame in video.frames(start, stop):
+    for frame in frames:
         since += 1
         if since >= tracker.settings.search_every or tracker.idle:
             tracker.follow_all(tracker.search(frame.image))
@@ -131,8 +132,8 @@ def detect_windows(video: Video, tracker: Tracker, start: int = 0, stop: int | N
 class Sheet:
     """Rows of a view's people that become a `Keypoints2D`."""
 
-    def __init__(self, video: Video, card: ModelCard):
-        self.video, self.card = video, card
+    def __init__(self, camera: str, size: tuple[int, int], card: ModelCard):
+        self.camera, self.size, self.card = camera, size, card
         self._rows: list[tuple[int, float, list[_Track]]] = []
 
     def __len__(self) -> int:
@@ -154,8 +155,8 @@ class Sheet:
                 xy[k, slot], confidence[k, slot], person[k, slot] = track.xy, track.confidence, track.person
         return Keypoints2D(
             layout=self.card.points,
-            camera=self.video.camera,
-            size=self.video.size,
+            camera=self.camera,
+            size=self.size,
             frame=np.array([number for number, _, _ in rows], dtype=np.int64),
             time=np.array([time for _, time, _ in rows]),
             person_id=person,

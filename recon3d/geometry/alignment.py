@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
+from recon3d.arrays import whole_rows
 from recon3d.geometry.lie import SE3, SO3
 
 
@@ -16,7 +17,7 @@ def align_directions(
     Directions that the points do not fix (a single vector, say) are turned as little as possible, since
     a small part of the identity is added to the correlation.
     """
-    known = np.isfinite(source).all(-1) & np.isfinite(target).all(-1)
+    known = whole_rows(source) & whole_rows(target)
     w = np.where(known, weight, 0.0)[..., None]
     a, b = np.where(known[..., None], source, 0.0), np.where(known[..., None], target, 0.0)
     correlation = np.swapaxes(b * w, -1, -2) @ a

@@ -192,6 +192,7 @@ class CameraRig:
 
     @property
     def names(self) -> tuple[str, ...]:
+        """Of the cameras, in order."""
         return tuple(camera.name for camera in self.cameras)
 
     def select(self, names: Iterable[str]) -> "CameraRig":

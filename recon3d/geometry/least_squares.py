@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+
 from recon3d.geometry.threads import single_threaded
 
 Unknowns = TypeVar("Unknowns")

@@ -20,7 +20,7 @@ Lens: TypeAlias = Callable[[Plane, Plane], tuple[Plane, Plane, Jacobian]]
 
 PINHOLE_COUNTS = (0, 4, 5, 8, 12, 14)
 FISHEYE_COUNT = 4
-_COMMON_STEPS, _MORE_STEPS = 2, 14
+_MORE_STEPS = 14
 _LAST_STEP = 1e-6  # Newton's next step would be its square: 1e-12, or 1e-9 px at any real focal length
 _NEAR_RADII, _NEAR_IMAGE = np.linspace(0, 1.6, 24), 1.2  # what lenses short of a fisheye need
 _RADII = np.concatenate([np.linspace(0, 2, 257), np.geomspace(2.01, 60, 96)])
@@ -90,17 +90,18 @@ def undistort(lens: Lens, xd: Plane, yd: Plane) -> tuple[Plane, Plane, Jacobian]
     back as NaN, not as the nearest value.
     """
     x, y = _start(lens, xd, yd)
-    for _ in range(_COMMON_STEPS):
-        x, y, jacobian, step = _newton(lens, xd, yd, x, y)
-    stuck = np.flatnonzero(~(step < _LAST_STEP) & np.isfinite(xd + yd))
+    x, y, _, _ = _newton(lens, xd, yd, x, y)
+    x, y, jacobian, step = _newton(lens, xd, yd, x, y)
+    stuck = np.flatnonzero(np.logical_not(step < _LAST_STEP) & np.isfinite(xd + yd))
     if len(stuck):  # a few points far out, or without an inverse: the rest need not wait for them
         flat = [np.atleast_1d(plane).reshape(-1) for plane in (xd, yd, x, y, *jacobian)]
         tx, ty, px, py = (plane[stuck] for plane in flat[:4])
+        px, py, inner, last = _newton(lens, tx, ty, px, py)
         for _ in range(_MORE_STEPS):
-            px, py, inner, last = _newton(lens, tx, ty, px, py)
             if (last < _LAST_STEP).all():
                 break
-        fails = ~(last < _LAST_STEP) | ~(inner[0] * inner[3] - inner[1] * inner[2] > 0)
+            px, py, inner, last = _newton(lens, tx, ty, px, py)
+        fails = np.logical_not((last < _LAST_STEP) & (inner[0] * inner[3] - inner[1] * inner[2] > 0))
         px[fails], py[fails] = np.nan, np.nan
         shaped = [plane.copy() for plane in flat[2:]]
         for plane, values in zip(shaped, (px, py, *inner), strict=True):

@@ -44,6 +44,7 @@ class SO3:
 
     @staticmethod
     def identity(*batch: int) -> "SO3":
+        """No rotation, in any batch shape."""
         return SO3(np.broadcast_to(np.eye(3), (*batch, 3, 3)))
 
     @staticmethod
@@ -88,11 +89,11 @@ class SO3:
             -2,
         )
         best = squares.argmax(-1)[..., None, None]
-        q = np.take_along_axis(rows, best, -2)[..., 0, :]
-        q = q / np.linalg.norm(q, axis=-1, keepdims=True)
-        return np.where(q[..., :1] < 0, -q, q)
+        q: np.ndarray = np.take_along_axis(rows, best, -2)[..., 0, :]
+        return q * (np.where(q[..., :1] < 0, -1.0, 1.0) / np.linalg.norm(q, axis=-1, keepdims=True))
 
     def inverse(self) -> "SO3":
+        """b_from_a of a_from_b."""
         return SO3(np.swapaxes(self.matrix, -1, -2))
 
     @overload
@@ -134,13 +135,16 @@ class SE3:
 
     @staticmethod
     def identity(*batch: int) -> "SE3":
+        """No motion, in any batch shape."""
         return SE3(SO3.identity(*batch), np.zeros((*batch, 3)))
 
     @staticmethod
     def from_matrix(matrix: Float[np.ndarray, "*batch 4 4"]) -> "SE3":
+        """From homogeneous matrices; their last row is not looked at."""
         return SE3(SO3(matrix[..., :3, :3]), matrix[..., :3, 3])
 
     def matrix(self) -> Float[np.ndarray, "*batch 4 4"]:
+        """Homogeneous matrices."""
         out = np.zeros((*self.translation.shape[:-1], 4, 4))
         out[..., :3, :3] = self.rotation.matrix
         out[..., :3, 3] = self.translation
@@ -161,6 +165,7 @@ class SE3:
         return np.concatenate([v[..., 0], w], -1)
 
     def inverse(self) -> "SE3":
+        """b_from_a of a_from_b."""
         back = self.rotation.inverse()
         return SE3(back, -(back @ self.translation))
 

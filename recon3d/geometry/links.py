@@ -58,8 +58,8 @@ def weigh(
     posterior = _softmax(evidence)
     open_points = posterior[0] < _SETTLED
     bodies = evidence.shape[1] // links.count
-    first = np.arange(bodies)[:, None] * links.count
-    a, b = (first + links.pairs[:, k] for k in (0, 1))  # bodies links
+    index = np.arange(bodies * links.count).reshape(bodies, links.count)
+    a, b = index[:, links.pairs[:, 0]], index[:, links.pairs[:, 1]]  # bodies links
     body, link = np.nonzero(open_points[a] | open_points[b])
     if not len(body):
         return posterior

@@ -34,6 +34,7 @@ class Mixture:
 
     @staticmethod
     def of(outlier_share: float, radius_sigmas: float) -> "Mixture":
+        """From the share of outliers and the radius, in sigmas, of the area that they spread over."""
         # Inlier: N(0, sigma^2) in two dimensions, peak 1 / (2 pi sigma^2). Outlier: 1 / (pi radius^2).
         odds = (1 - outlier_share) / outlier_share
         log_volume = np.log(4 * np.pi / 3 * radius_sigmas**3)

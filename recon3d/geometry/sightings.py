@@ -44,12 +44,14 @@ class Poses:
 
     @staticmethod
     def of(matrix: Float[np.ndarray, "views 3 4"]) -> "Poses":
+        """From ``cam_from_world`` matrices."""
         rotation = matrix[:, :, :3]
         by_axis = np.ascontiguousarray(rotation.transpose(1, 0, 2).reshape(-1, 3).T)
         return Poses(matrix, np.ascontiguousarray(rotation.reshape(-1, 3)), by_axis, normal_map(matrix))
 
     @staticmethod
     def of_rig(rig: CameraRig) -> "Poses":
+        """Of a rig's cameras."""
         return Poses.of(np.stack([c.cam_from_world.matrix()[:3] for c in rig.cameras]))
 
 
@@ -66,10 +68,12 @@ class Sightings:
 
     @property
     def views(self) -> int:
+        """Number of cameras."""
         return len(self.u)
 
     @property
     def count(self) -> int:
+        """Number of points."""
         return self.u.shape[1]
 
     def take(self, index: Any) -> "Sightings":
@@ -95,7 +99,7 @@ def sight(
         xy: px; NaN where a camera saw nothing.
         sigma_px: standard deviation of each coordinate, px.
     """
-    planes = np.zeros((5, *xy.shape[:2]))
+    planes = [np.zeros(xy.shape[:2]) for _ in range(5)]
     for view, camera in enumerate(rig):
         px, py = np.array(xy[view, :, 0], float), np.array(xy[view, :, 1], float)
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
@@ -106,7 +110,8 @@ def sight(
         for plane, values in zip(planes, rows, strict=True):
             plane[view] = values
         if absent.any():
-            planes[:, view, absent] = 0.0
+            for plane in planes:
+                plane[view, absent] = 0.0
     return Sightings(poses, *planes)
 
 
@@ -226,8 +231,7 @@ def information(s: Sightings, xyz: Float[np.ndarray, "3 points"], weight: ViewPl
     inverse_depth *= inverse_depth > 0
     w = weight * inverse_depth
     ex, ey = u - s.u, v - s.v
-    g = np.empty((3, *u.shape))
-    p, q, r = g
+    p, q, r = np.empty_like(u), np.empty_like(u), np.empty_like(u)
     np.multiply(s.a, ex, out=p)
     p += s.b * ey
     np.multiply(s.b, ex, out=q)
@@ -241,5 +245,5 @@ def information(s: Sightings, xyz: Float[np.ndarray, "3 points"], weight: ViewPl
     f = features(s, u, v, w)
     out = np.empty((9, s.count))
     np.matmul(s.poses.normal_map[:6].reshape(6, -1), f.reshape(-1, s.count), out=out[:6])
-    np.matmul(s.poses.rows_by_axis, g.reshape(-1, s.count), out=out[6:])
+    np.matmul(s.poses.rows_by_axis, np.concatenate([p, q, r]), out=out[6:])
     return out

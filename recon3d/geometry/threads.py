@@ -4,7 +4,7 @@ import functools
 from contextlib import AbstractContextManager
 from typing import Any
 
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import ThreadpoolController  # pyright: ignore[reportMissingTypeStubs]
 
 
 @functools.cache
@@ -14,4 +14,5 @@ def _controller() -> ThreadpoolController:
 
 def single_threaded() -> AbstractContextManager[Any]:
     """A context in which linear algebra runs on one thread."""
-    return _controller().limit(limits=1, user_api="blas")
+    controller: Any = _controller()
+    return controller.limit(limits=1, user_api="blas")

@@ -15,7 +15,6 @@ from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
-from recon3d.geometry.threads import single_threaded
 
 from recon3d.arrays import freeze_fields
 from recon3d.errors import ShapeError, TooFewViewsError
@@ -24,6 +23,7 @@ from recon3d.geometry.camera import CameraRig
 from recon3d.geometry.links import Links, weigh
 from recon3d.geometry.mixture import Mixture
 from recon3d.geometry.sightings import Poses, Sightings, invert_symmetric, predict, sight
+from recon3d.geometry.threads import single_threaded
 
 _CHUNK = 98304  # sightings a chunk: fewer, and the calls cost more than the arithmetic; more, and it leaves the cache
 
@@ -70,6 +70,7 @@ class Triangulation:
 
     @property
     def answered(self) -> Bool[np.ndarray, "points"]:
+        """Points that have a position."""
         return self.verdict == Verdict.ANSWERED
 
 

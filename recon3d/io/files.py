@@ -18,9 +18,9 @@ def atomic(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     """A file that appears under its name only when everything was written; an error leaves nothing behind."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+    text = "b" not in mode
     try:
-        with open(part, mode, **text) as stream:
+        with open(part, mode, encoding="utf-8" if text else None, newline="\n" if text else None) as stream:
             yield stream
         os.replace(part, path)
     except BaseException:
@@ -82,7 +82,7 @@ def plain(value: Any) -> Any:
         return [plain(v) for v in value]
     if isinstance(value, np.ndarray):
         if value.dtype.kind == "f" and not np.isfinite(value).all():
-            return np.where(np.isfinite(value), value, None).tolist()
+            return np.where(np.isfinite(value), value.astype(object), np.array(None)).tolist()
         return value.tolist()
     if isinstance(value, np.generic):
         return plain(value.item())

@@ -215,7 +215,8 @@ def _layout(people: list[np.ndarray], folder: Path, camera: str, asked: str | No
 def _tell_25_from_25b(people: list[np.ndarray], folder: Path, camera: str) -> str:
     """Read in the wrong order, a body's bones criss-cross it: the right order has the shorter ones."""
     stacked = np.array(people)
-    xy = np.where(stacked[..., 2:] > 0.1, stacked[..., :2], np.nan)
+    good = (stacked[..., 2:] > 0.1) & np.isfinite(stacked).all(-1, keepdims=True)
+    xy = np.where(good, stacked[..., :2], np.nan)
     length = {name: _bone_length(xy, load_layout(name)) for name in BY_COUNT[25]}
     best, other = sorted(length, key=lambda name: length[name])
     if length[best] < _CLEARLY_SHORTER * length[other]:

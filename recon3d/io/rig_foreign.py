@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from recon3d.errors import CameraError, SetupError, all_faults
+from recon3d.errors import CameraError, all_faults
 from recon3d.geometry import SE3, SO3, Camera, CameraRig, Intrinsics
 from recon3d.io.files import read_text
 from recon3d.io.rig_toml import numbers
+from recon3d.opencv import import_cv2
 
 _SUBPIXEL = 64.0  # Qualisys counts sensor coordinates in 64ths of a pixel
 
@@ -137,10 +138,7 @@ def read_opencv(path: Path, metres_per_unit: float | None) -> CameraRig:
     camera 2's; the world is camera 1's, so up and floor are unknown. With ``names``: K_<n>, dist_<n>,
     Rot_<n> or R_<n>, T_<n>, world to camera.
     """
-    try:
-        import cv2  # only here: the rest of io does without it
-    except ImportError as error:
-        raise SetupError(f"OpenCV does not load ({error}); see `recon3d doctor`") from None
+    cv2 = import_cv2()
     read_text(path)  # a clear message for a missing file
     try:
         store = cv2.FileStorage(str(path), cv2.FILE_STORAGE_READ)

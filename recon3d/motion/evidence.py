@@ -54,7 +54,7 @@ def _bridge(
     covariance: Float[np.ndarray, "frames points 3 3"],
     state: UInt8[np.ndarray, "frames points"],
 ) -> tuple[Float[np.ndarray, "frames points 3"], Float[np.ndarray, "frames points 3 3"], UInt8[np.ndarray, "frames points"]]:
-    frames, points = state.shape
+    frames = len(state)
     seen = state != State.MISSING
     if seen.all() or frames < 3:
         return xyz, covariance, state

@@ -44,12 +44,15 @@ class PoseProblem:
         self.hinge_axis = armature.free[self.hinges].argmax(1)
 
     def take(self, at: Pose, rows: Int[np.ndarray, "some"]) -> Pose:
+        """Unknowns of some frames."""
         return Pose(at.translation[rows], at.rotation[rows])
 
     def put(self, at: Pose, rows: Int[np.ndarray, "some"], values: Pose) -> None:
+        """Replace those of some frames."""
         at.translation[rows], at.rotation[rows] = values.translation, values.rotation
 
     def retract(self, at: Pose, step: Float[np.ndarray, "some k"]) -> Pose:
+        """Root moved, joints turned about their own free axes."""
         turn = np.zeros((*at.rotation.shape[:2], 3))
         turn[:, self.joint, self.axis] = step[:, 3:]
         rotation = at.rotation.copy()
@@ -57,6 +60,7 @@ class PoseProblem:
         return Pose(at.translation + step[:, :3], rotation)
 
     def cost(self, at: Pose, rows: Int[np.ndarray, "some"]) -> Float[np.ndarray, "some"]:
+        """Half the robust sum of squares of each frame."""
         _, _, chi2 = self._points(at, rows)
         vector = SO3(at.rotation[:, self.turning]).log()
         return self._total(chi2, vector)
@@ -64,6 +68,7 @@ class PoseProblem:
     def linearise(
         self, at: Pose, rows: Int[np.ndarray, "some"]
     ) -> tuple[Float[np.ndarray, "some k k"], Float[np.ndarray, "some k"], Float[np.ndarray, "some"]]:
+        """Normal equations and cost of each frame."""
         poses, points, chi2 = self._points(at, rows)
         weight = (_STRAY_CHI2 / (_STRAY_CHI2 + chi2)) ** 2
         information = self.information[rows] * weight[..., None, None]

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from recon3d.geometry import SE3, SO3
 from recon3d.geometry.least_squares import DenseSettings
 from recon3d.motion.evidence import Evidence
-from recon3d.motion.inverse_kinematics import fit_pose, Pose
+from recon3d.motion.inverse_kinematics import Pose, fit_pose
 from recon3d.motion.start import joint_targets, starting_pose
 from recon3d.records import State
 from recon3d.skeleton import Armature
@@ -61,7 +61,7 @@ def _with_measured_points(armature: Armature, evidence: Evidence, pose: Pose) ->
     turn, place = poses.rotation.matrix[:, at.joint], poses.translation[:, at.joint]
     local = (np.swapaxes(turn, -1, -2) @ (evidence.xyz - place)[..., None])[..., 0]
     observed = evidence.state == State.OBSERVED
-    measured: dict[str, tuple[Float[np.ndarray, "3"], int]] = {}
+    measured: dict[str, tuple[Float[np.ndarray, 3], int]] = {}
     for k, point in enumerate(at.points):
         n = int(observed[:, k].sum())
         if n >= _MIN_FRAMES and at.offset[k].any():

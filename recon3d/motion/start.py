@@ -8,7 +8,7 @@ Loops run over joints, never over frames.
 import numpy as np
 from jaxtyping import Bool, Float
 
-from recon3d.geometry import SE3, SO3
+from recon3d.geometry import SO3
 from recon3d.geometry.alignment import align_directions
 from recon3d.motion.evidence import Evidence
 from recon3d.records import State
@@ -102,7 +102,7 @@ def _joint_turn(
     turned = align_directions(np.broadcast_to(to_rest, local.shape), local, seen.astype(float)).matrix
     if len(to_rest) == 1 and beyond and armature.free[beyond[0]].sum() == 1:
         turned = _with_hinge_plane(armature, beyond[0], children, target, known, rest, base, to_rest[0], local[:, 0], turned)
-    return np.where(seen.any(1)[:, None, None], turned, np.eye(3))
+    return np.where(np.logical_or.reduce(seen, axis=1)[:, None, None], turned, np.eye(3))
 
 
 def _nearest_known(j: int, children: list[list[int]], known: Bool[np.ndarray, "frames joints"]) -> list[int]:

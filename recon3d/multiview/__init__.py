@@ -17,9 +17,9 @@ from recon3d.multiview.sync import Seen, Timeline, Views, align_in_time, check_c
 
 __all__ = [
     "LIMBS",
-    "ImageFit",
     "Agreement",
     "Calibrated",
+    "ImageFit",
     "MultiviewSettings",
     "NoiseScale",
     "Seen",

@@ -53,7 +53,8 @@ def judge_agreement(
 ) -> Agreement:
     """Residuals of a take's limbs with all views believed, and with each camera left out in turn."""
     views = len(rig)
-    whole = triangulate(rig, xy.reshape(views, -1, 2), 1.0, max_depth_error=np.inf).residual_px.reshape(xy.shape[:3])
+    joints = xy.shape[2]
+    whole = triangulate(rig, xy.reshape(views, -1, 2), 1.0, max_depth_error=np.inf).residual_px.reshape(views, -1, joints)
     xy = xy[:, :, list(limbs)]
     flat = xy.reshape(views, -1, 2)
     everyone = triangulate(rig, flat, 1.0, max_depth_error=np.inf)
@@ -71,7 +72,7 @@ def judge_agreement(
     return Agreement(
         rig.names,
         np.array([_median(everyone.residual_px[v]) for v in range(views)]),
-        np.array([[_median(whole[v, :, j]) for j in range(whole.shape[2])] for v in range(views)]),
+        np.array([[_median(whole[v, :, j]) for j in range(joints)] for v in range(views)]),
         left_out,
         np.array([[_median(offset[v, :, k]) for k in (0, 1)] for v in range(views)]),
         scatter,

@@ -6,6 +6,7 @@ the block. Where the views agree on nobody, each follows everybody it found, and
 later. An onlooker costs one search a block, not a network run a frame.
 """
 
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,12 +15,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from recon3d.detect import MultiPose, People, Sheet, SinglePose, Tracker, TrackSettings
-from recon3d.geometry import CameraRig
+from recon3d.geometry import Camera, CameraRig
 from recon3d.multiview.frames import ImageFit, to_rig_pixels
 from recon3d.multiview.subject import SubjectTracker
 from recon3d.multiview.sync import Timeline, synchronise
-from recon3d.records import Keypoints2D
-from recon3d.video import Frame, Video
+from recon3d.records import Frame, Keypoints2D
+from recon3d.video import Video
 
 _BLOCK_S = 0.25
 _LIMB_CONFIDENCE = 0.2  # of the coarse search; only to tell people apart
@@ -58,10 +59,9 @@ def follow_subject(
         settings: how people are followed.
     """
     single, multi = SinglePose(), MultiPose()
-    views = [_View(v, v.frames(start, stop), Tracker(single, multi, settings), Sheet(v, single.card), fit) for v in videos]
+    views = [_View(v, v.frames(start, stop), Tracker(single, multi, settings), Sheet(v.camera, v.size, single.card), fit) for v in videos]
     subject = SubjectTracker(rig, _LIMB_CONFIDENCE)
     with ThreadPoolExecutor(max_workers=max(1, min(len(views), os.cpu_count() or 1))) as pool:
-        end = None
         while True:
             list(pool.map(_look, views))
             alive = [view for view in views if not view.done]
@@ -70,7 +70,7 @@ def follow_subject(
             _agree(views, rig, subject)
             times = [rig.cameras[k].clock.to_world(np.array(v.ahead.time)) for k, v in enumerate(views) if v.ahead is not None]
             end = float(min(times)) + _BLOCK_S
-            list(pool.map(lambda pair: _run_block(pair[1], rig, pair[0], end), enumerate(views)))
+            list(pool.map(_run_block, views, rig.cameras, itertools.repeat(end)))
             if max(len(view.sheet) for view in views) >= window:
                 yield _take(views, rig)
     if any(len(view.sheet) for view in views):
@@ -126,9 +126,9 @@ def _coarse(view: _View) -> Keypoints2D:
     )
 
 
-def _run_block(view: _View, rig: CameraRig, index: int, end: float) -> None:
+def _run_block(view: _View, camera: Camera, end: float) -> None:
     """Follow people up to a time on the rig's axis."""
-    clock = rig.cameras[index].clock
+    clock = camera.clock
     while view.ahead is not None and float(clock.to_world(np.array(view.ahead.time))) < end:
         view.sheet.add(view.ahead, view.tracker.step(view.ahead.image))
         view.ahead = next(view.frames, None)

@@ -70,7 +70,7 @@ def survey(sample: Views, rig: CameraRig, settings: MultiviewSettings) -> Calibr
         _refuse_nobody(sample, rig, settings)
     limbs = [sample.layout.index(name) for name in LIMBS if name in sample.layout.points] or list(range(len(sample.layout)))
     views = len(rig)
-    _refuse_hopeless(rig, xy[:, :, limbs])
+    _refuse_hopeless(sample, rig, limbs, xy[:, :, limbs], settings)
     noise = estimate_noise(rig, xy[:, :, limbs].reshape(views, -1, 2), sigma[:, :, limbs].reshape(views, -1))
     return Calibrated(noise, judge_agreement(rig, xy, sample.frame, limbs))
 
@@ -143,7 +143,9 @@ def _refuse_nobody(sample: Views, rig: CameraRig, settings: MultiviewSettings) -
     raise CameraError(f"no person is seen alike by two cameras (frames with people: {counts}); is it the right rig?")
 
 
-def _refuse_hopeless(rig: CameraRig, xy: Float[np.ndarray, "views frames joints 2"]) -> None:
+def _refuse_hopeless(
+    sample: Views, rig: CameraRig, limbs: Sequence[int], xy: Float[np.ndarray, "views frames joints 2"], settings: MultiviewSettings
+) -> None:
     """Cameras that do not fit at all are not noise: try the usual misreadings of a rig and name the one that holds."""
     with np.errstate(invalid="ignore"):
         extent = np.linalg.norm(np.fmax.reduce(xy, 2) - np.fmin.reduce(xy, 2), axis=-1)
@@ -151,15 +153,15 @@ def _refuse_hopeless(rig: CameraRig, xy: Float[np.ndarray, "views frames joints 
     given = _typical_residual(rig, xy)
     if given < _HOPELESS * size:
         return
+    said = f"median residual {given:.0f} px" if np.isfinite(given) else "people would stand behind its cameras"
     for label, other in _readings(rig):
-        residual = _typical_residual(other, xy)
+        again, _ = subject_only(sample, SubjectTracker(other, settings.min_confidence), settings.min_confidence)
+        residual = _typical_residual(other, again[:, :, list(limbs)])
         if residual < 0.5 * _HOPELESS * size:
-            raise CameraError(
-                f"the rig does not fit what its cameras saw (median residual {given:.0f} px); it does ({residual:.0f} px) if {label}"
-            )
+            raise CameraError(f"the rig does not fit what its cameras saw ({said}); it does ({residual:.0f} px) if {label}")
     raise CameraError(
-        f"the rig does not fit what its cameras saw: median residual {given:.0f} px for people about {size:.0f} px "
-        "large. Are the cameras named rightly, and is it the rig of this recording?"
+        f"the rig does not fit what its cameras saw: {said}, for people about {size:.0f} px large. "
+        "Are the cameras named rightly, and is it the rig of this recording?"
     )
 
 

@@ -39,7 +39,7 @@ class SubjectTracker:
 
     def choose(self, views: Views) -> Int[np.ndarray, "views frames"]:
         """Slot of the subject, -1 in a view that does not show it."""
-        people = np.isfinite(views.xy[..., 0]).any(-1)
+        people = np.logical_or.reduce(np.isfinite(views.xy[..., 0]), axis=-1)
         if people.sum(2).max(initial=0) <= 1 and views.xy.shape[2] == 1:
             return np.where(people[:, :, 0], 0, -1)
         out = np.full(people.shape[:2], -1, dtype=np.int64)

@@ -59,13 +59,25 @@ class Seen(Protocol):
     """One camera's keypoints, in memory (`Keypoints2D`) or read window by window from files."""
 
     @property
-    def camera(self) -> str: ...
+    def camera(self) -> str:
+        """Name."""
+        ...
+
     @property
-    def layout(self) -> Layout: ...
+    def layout(self) -> Layout:
+        """Of the joints."""
+        ...
+
     @property
-    def frame(self) -> Int[np.ndarray, "frames"]: ...
+    def frame(self) -> Int[np.ndarray, "frames"]:
+        """Source frame numbers, rising."""
+        ...
+
     @property
-    def time(self) -> Float[np.ndarray, "frames"]: ...
+    def time(self) -> Float[np.ndarray, "frames"]:
+        """By the camera's own clock, s."""
+        ...
+
     def window(self, part: slice) -> Keypoints2D:
         """Some consecutive frames."""
         ...

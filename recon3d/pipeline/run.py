@@ -41,11 +41,15 @@ from recon3d.pipeline.summary import Summary, summarise, write_report
 from recon3d.pipeline.take import Stage, StoredKeypoints, Take, motion_readers, world_readers
 from recon3d.records import Keypoints2D
 
+_AGREEMENT = ("residual_px", "joint_residual_px", "left_out_px", "offset_px", "scatter_px")
+
 
 class Progress(Protocol):
     """Told how far each stage is."""
 
-    def __call__(self, stage: str, done: int, total: int) -> None: ...
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Frames done and to do of a stage."""
+        ...
 
 
 def silent(stage: str, done: int, total: int) -> None:
@@ -201,18 +205,15 @@ def _world(
 
 
 def _calibrated_facts(known: Calibrated) -> dict[str, object]:
-    n, a = known.noise, known.agreement
-    return {
-        "noise_scale": n.scale, "noise_residual_px": n.residual_px, "noise_points": n.points,
-        "joint_residual_px": a.joint_residual_px, "residual_px": a.residual_px, "left_out_px": a.left_out_px, "offset_px": a.offset_px, "scatter_px": a.scatter_px,
-    }  # fmt: skip
+    noise, agreement = known.noise, known.agreement
+    facts: dict[str, object] = {"noise_scale": noise.scale, "noise_residual_px": noise.residual_px, "noise_points": noise.points}
+    return facts | {name: getattr(agreement, name) for name in _AGREEMENT}
 
 
 def _calibrated(facts: dict[str, list[float]], rig: CameraRig) -> Calibrated:
     array = {k: np.array(v, dtype=float) for k, v in facts.items() if k != "noise_points"}
     noise = NoiseScale(array["noise_scale"], array["noise_residual_px"], int(np.asarray(facts["noise_points"])))
-    names = ("residual_px", "joint_residual_px", "left_out_px", "offset_px", "scatter_px")
-    return Calibrated(noise, Agreement(rig.names, *(array[name] for name in names)))
+    return Calibrated(noise, Agreement(rig.names, *(array[name] for name in _AGREEMENT)))
 
 
 def _motion(job: Job, take: Take, worlds: Sequence[Path], key: list[object], progress: Progress) -> list[Path]:

@@ -30,6 +30,7 @@ class Stage:
 
     @property
     def complete(self) -> bool:
+        """All windows are there."""
         return (self.folder / _DONE).is_file()
 
     def path(self, part: str, window: int) -> Path:
@@ -81,12 +82,15 @@ class Take:
 
     @property
     def keypoints3d(self) -> Path:
+        """Assembled 3D keypoints."""
         return self.folder / "keypoints3d.npz"
 
     def keypoints2d(self, camera: str) -> Path:
+        """Assembled 2D keypoints of a camera."""
         return self.folder / "keypoints2d" / f"{camera}.npz"
 
     def motion(self, person: int) -> Path:
+        """Assembled motion of a person."""
         return self.folder / "motion" / f"{person}.npz"
 
     def motions(self) -> list[Path]:
@@ -94,6 +98,7 @@ class Take:
         return sorted((self.folder / "motion").glob("*.npz"), key=lambda p: int(p.stem))
 
     def export(self, person: int, suffix: str) -> Path:
+        """A person's file for another program."""
         return self.folder / "exports" / f"{person}{suffix}"
 
 

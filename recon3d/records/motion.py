@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from recon3d.arrays import freeze_fields
+from recon3d.arrays import freeze_fields, whole_rows
 from recon3d.errors import ShapeError
 from recon3d.geometry import SE3, SO3
 from recon3d.skeleton import Armature
@@ -51,7 +51,7 @@ class Motion:
 
     def present(self) -> np.ndarray:
         """Frames in which the person was there."""
-        return np.isfinite(self.translation).all(-1)
+        return whole_rows(self.translation)
 
 
 def concatenate(parts: Sequence[Motion]) -> Motion:

@@ -94,6 +94,7 @@ class Armature:
 
     @property
     def joints(self) -> tuple[str, ...]:
+        """Names."""
         return self.skeleton.joints
 
     def index(self, joint: str) -> int:

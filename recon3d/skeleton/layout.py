@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Int
@@ -84,15 +84,17 @@ def parse_layout(data: dict[str, Any], source: str) -> Layout:
     """A layout from the entries of its file: name, points, and optional title, bones, mirror."""
     unknown = set(data) - {"name", "title", "source", "points", "bones", "mirror"}
     faults = [f"unknown entry {key!r}" for key in sorted(unknown)]
-    points = data.get("points")
-    if not (isinstance(points, list) and points and all(isinstance(p, str) for p in points)):
+    listed: Any = data.get("points")
+    if not (isinstance(listed, list) and listed and all(isinstance(p, str) for p in cast(list[Any], listed))):
         raise LayoutError(f"layout {source}: 'points' must be a list of names")
+    points = cast(list[str], listed)
     faults += [f"point {p!r} is named twice" for p in sorted({p for p in points if points.count(p) > 1})]
     pairs: dict[str, list[list[int]]] = {"bones": [], "mirror": []}
     for key, found in pairs.items():
-        for entry in data.get(key, []):
-            if isinstance(entry, list) and len(entry) == 2 and all(p in points for p in entry):
-                found.append([points.index(p) for p in entry])
+        for entry in cast(list[Any], data.get(key, [])):
+            ends = cast(list[Any], entry) if isinstance(entry, list) else []
+            if len(ends) == 2 and all(p in points for p in ends):
+                found.append([points.index(p) for p in ends])
             else:
                 faults.append(f"{key} entry {entry!r} is not a pair of points")
     if faults:

@@ -42,7 +42,8 @@ class Mapping:
         known = np.isfinite(values)
         out = self.weight @ np.where(known, values, 0.0)
         whole = (self.weight > 0).astype(float) @ (~known) == 0
-        return np.where(whole & self.weight.any(1)[:, None], out, np.nan)
+        sourced = np.logical_or.reduce(self.weight > 0, axis=1)[:, None]
+        return np.where(whole & sourced, out, np.nan)
 
     def confidences(self, values: Float[np.ndarray, "*batch from"]) -> Float[np.ndarray, "*batch to"]:
         """Confidence of each point: the lowest of those it is made from; 0 without a source."""

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from recon3d.arrays import freeze_fields
 from recon3d.errors import InputError, valid_names
@@ -101,13 +102,13 @@ class _Actor:
         self.turn: SO3 | None = None
         self.hang_arms()
 
-    def set(self, joint: str, x: object = 0.0, y: object = 0.0, z: object = 0.0) -> None:
+    def set(self, joint: str, x: ArrayLike = 0.0, y: ArrayLike = 0.0, z: ArrayLike = 0.0) -> None:
         """Rotation vector (rad) of a joint in its own frame."""
         j = self.armature.index(joint)
         for k, value in enumerate((x, y, z)):
             self.vector[:, j, k] = value
 
-    def arm(self, side: str, swing: object, raise_: object = 0.0, bend: object = 0.3) -> None:
+    def arm(self, side: str, swing: ArrayLike, raise_: ArrayLike = 0.0, bend: ArrayLike = 0.3) -> None:
         """An arm: swung forward (rad), raised sideways from hanging (rad), elbow bent (rad)."""
         sign = 1.0 if side == "left" else -1.0
         # From the T-pose down to the body about y, then forward about x.
@@ -122,7 +123,7 @@ class _Actor:
         for side in ("left", "right"):
             self.arm(side, 0.0)
 
-    def leg(self, side: str, swing: object, bend: object, spread: float = 0.04) -> None:
+    def leg(self, side: str, swing: ArrayLike, bend: ArrayLike, spread: float = 0.04) -> None:
         """A leg: thigh swung forward (rad), knee bent (rad); the foot stays level."""
         sign = 1.0 if side == "left" else -1.0
         swing, bend = np.asarray(swing) + 0 * self.time, np.asarray(bend) + 0 * self.time
@@ -134,7 +135,7 @@ class _Actor:
         """Heading of the whole body (rad); 0 faces -y."""
         self.turn = SO3.exp(np.stack([0 * heading, 0 * heading, heading], -1))
 
-    def stand(self, floor: object = 0.0) -> None:
+    def stand(self, floor: ArrayLike = 0.0) -> None:
         """Put the lower foot onto the floor."""
         rotation = SO3.exp(self.vector).matrix
         if self.turn is not None:
@@ -145,7 +146,7 @@ class _Actor:
         self.place[:, 2] += np.asarray(floor) - points[:, feet, 2].min(1)
 
 
-def _walk(actor: _Actor, phase: Float[np.ndarray, "frames"], strength: object = 1.0) -> None:
+def _walk(actor: _Actor, phase: Float[np.ndarray, "frames"], strength: Any = 1.0) -> None:
     for side, p in (("left", phase), ("right", phase + np.pi)):
         swing = np.deg2rad(5) + np.deg2rad(24) * strength * np.sin(p)
         bend = np.deg2rad(8) + np.deg2rad(50) * strength * np.clip(np.sin(p - 1.9), 0, None) ** 2

@@ -3,30 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 
-from recon3d.errors import InputError, SetupError, all_faults
+from recon3d.errors import InputError, all_faults
+from recon3d.opencv import import_cv2
+from recon3d.records import Frame
 
 SUFFIXES = frozenset({".mp4", ".mov", ".avi", ".mkv", ".m4v", ".mpg", ".mpeg", ".webm", ".mts", ".wmv"})
 _TRUNCATED = 0.01  # containers round their frame count; more than this share missing is a cut file
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One image.
-
-    Attributes:
-        number: from 0, as in the file.
-        time: s from the file's first frame, by its own time stamps.
-        image: RGB.
-    """
-
-    number: int
-    time: float
-    image: UInt8[np.ndarray, "height width 3"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +68,6 @@ class Video:
         if self.fps > 0 and number / self.fps > last:
             return number / self.fps
         raise InputError(f"camera {self.camera}: {self.path} has no time stamps and no frame rate; give one with --fps")
-
-
-def import_cv2() -> Any:
-    """OpenCV, or a message that names the system package that it lacks."""
-    try:
-        import cv2  # slow to load, so only where video is read
-    except ImportError as error:
-        raise SetupError(
-            f"OpenCV does not load: {error}. On Debian or Ubuntu: apt-get install libgl1 libglib2.0-0; "
-            "on Fedora: dnf install mesa-libGL glib2"
-        ) from None
-    return cv2
 
 
 def open_video(camera: str, path: Path) -> Video:

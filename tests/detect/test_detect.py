@@ -1,0 +1,135 @@
+import functools
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+
+from recon3d.detect import MultiPose, SinglePose, Tracker, card_names, detect_windows, load_card
+from recon3d.detect.card import open_session
+from recon3d.errors import InputError
+from recon3d.io import OpenPoseOptions, read_openpose
+from recon3d.video import open_video
+from tests.worlds import BALANCE4
+
+
+@functools.cache
+def networks():
+    return SinglePose(), MultiPose()
+
+
+@functools.cache
+def frame(camera: str, number: int):
+    (found,) = open_video(camera, BALANCE4 / "videos" / f"{camera}.mp4").frames(number, number + 1)
+    return found.image
+
+
+def test_cards():
+    assert card_names() == ("movenet_multipose", "movenet_thunder")
+    card = load_card("movenet_thunder")
+    assert card.points.name == "coco_17"
+    assert card.licence == "Apache-2.0"
+    with pytest.raises(InputError, match="movenet_multipose, movenet_thunder"):
+        load_card("movenet")
+
+
+def test_a_model_file_that_is_another_is_refused(tmp_path):
+    card = load_card("movenet_thunder")
+    copy = tmp_path / "mine.toml"
+    shutil.copy(card.folder / "movenet_thunder.toml", copy)
+    with pytest.raises(InputError, match="is not there"):
+        open_session(load_card(str(copy)), 1)
+    (tmp_path / card.file).write_bytes(b"something else")
+    with pytest.raises(InputError, match="sha256"):
+        open_session(load_card(str(copy)), 1)
+
+
+def test_a_faulty_card_lists_everything(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('name = "x"\ncolour = 3\n')
+    with pytest.raises(InputError) as caught:
+        load_card(str(path))
+    assert "'sha256' is missing" in str(caught.value)
+    assert "unknown entry 'colour'" in str(caught.value)
+
+
+def subject(camera: str, number: int) -> np.ndarray:
+    """The subject in OpenPose's answer, COCO-17 order: the tallest person."""
+    size = (1088, 1920)
+    seen = read_openpose(BALANCE4 / "openpose" / camera, camera, OpenPoseOptions(60.0, size))
+    height = np.nan_to_num(seen.box[number, :, 3] - seen.box[number, :, 1])
+    return seen.xy[number, height.argmax(), :17]
+
+
+@pytest.mark.parametrize("number", [0, 60])
+def test_the_networks_find_the_person(number):
+    single, multi = networks()
+    image, want = frame("cam03", number), subject("cam03", number)
+    people = multi(image)
+    assert len(people.score) >= 1
+    coarse = np.linalg.norm(people.xy[0] - want, axis=-1)
+    assert np.nanmedian(coarse[5:]) < 40
+    low, high = np.nanmin(want, axis=0), np.nanmax(want, axis=0)
+    xy, confidence = single(image, 0.5 * (low + high), 1.4 * float((high - low).max()))
+    assert confidence[5:].mean() > 0.5
+    assert np.nanmedian(np.linalg.norm(xy - want, axis=-1)[5:]) < 20
+
+
+def test_pixel_centres_survive_a_mirror():
+    """A point found in a mirrored image lies at width - 1 - x: half a pixel off would show as a shift."""
+    single, _ = networks()
+    image = frame("cam03", 0)
+    want = subject("cam03", 0)
+    centre, side = np.nanmean(want, axis=0), 1000.0
+    xy, confidence = single(image, centre, side)
+    width = image.shape[1]
+    back, _ = single(np.ascontiguousarray(image[:, ::-1]), np.array([width - 1 - centre[0], centre[1]]), side)
+    mirror = load_card("movenet_thunder").points.mirror
+    there = np.c_[width - 1 - back[mirror, 0], back[mirror, 1]]
+    sure = confidence > 0.5
+    assert abs(np.median((there - xy)[sure, 0])) < 6  # 1.5 px of the network's input
+
+
+def test_the_crop_follows_the_person():
+    single, multi = networks()
+    video = open_video("cam03", BALANCE4 / "videos" / "cam03.mp4")
+    tracker = Tracker(single, multi)
+    (seen,) = detect_windows(video.frames(0, 40), "cam03", video.size, tracker)
+    assert seen.frame.tolist() == list(range(40))
+    assert (seen.person_id[:, 0] == 0).all()
+    for number in (0, 20, 39):
+        off = np.linalg.norm(seen.xy[number, 0] - subject("cam03", number), axis=-1)
+        assert np.nanmedian(off[5:]) < 20
+    assert np.nanmedian(seen.sigma_px) > 3
+
+
+def test_nobody_in_the_picture():
+    single, multi = networks()
+    tracker = Tracker(single, multi)
+    grey = np.full((480, 640, 3), 128, np.uint8)
+    assert len(multi(grey).score) == 0
+    tracker.follow_all(tracker.search(grey))
+    assert tracker.idle
+    assert tracker.step(grey) == []
+
+
+def test_someone_who_leaves_is_given_up():
+    single, multi = networks()
+    tracker = Tracker(single, multi)
+    image = cv2.resize(frame("cam03", 0), (544, 960))
+    tracker.follow_all(tracker.search(image))
+    assert len(tracker.step(image)) == 1
+    grey = np.full_like(image, 128)
+    for _ in range(tracker.settings.patience + 2):
+        tracker.step(grey)
+    assert tracker.idle
+
+
+def test_two_tracks_never_follow_one_person():
+    single, multi = networks()
+    tracker = Tracker(single, multi)
+    image = cv2.resize(frame("cam03", 0), (544, 960))
+    found = tracker.search(image)
+    tracker.follow_all(found)
+    tracker.follow_all(found)
+    assert len(tracker.step(image)) == 1

@@ -1,0 +1,96 @@
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.worlds import BALANCE4
+
+RIG = str(BALANCE4 / "Calib.qca.txt")
+
+
+def recon3d(*arguments, cwd=None):
+    return subprocess.run([sys.executable, "-m", "recon3d", *map(str, arguments)], cwd=cwd, capture_output=True, text=True)
+
+
+def squeezed(text):
+    """A message as one line: the console wraps it."""
+    return re.sub(r"\s+", " ", text)
+
+
+def test_help_is_quick_and_complete():
+    start = time.perf_counter()
+    done = recon3d("--help")
+    assert done.returncode == 0
+    assert time.perf_counter() - start < 2.0
+    for command in ("demo", "reconstruct", "export", "report", "doctor", "import-rig"):
+        assert command in done.stdout
+    for option in ("--rig", "--out", "-o", "--config", "--frames", "--layout", "--fps", "--image-fit"):
+        assert option in recon3d("reconstruct", "--help").stdout
+
+
+def test_doctor():
+    done = recon3d("doctor")
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("ok ") == 6
+    assert "halpe_26" in done.stdout
+
+
+def test_a_missing_system_library_is_named(tmp_path):
+    """cv2 that does not find libGL: the package to install is named, there is no traceback."""
+    (tmp_path / "cv2.py").write_text('raise ImportError("libGL.so.1: cannot open shared object file: No such file or directory")\n')
+    code = "import sys; sys.path.insert(0, sys.argv.pop(1)); from recon3d.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path), "doctor"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "libgl1" in done.stdout
+    assert "Traceback" not in done.stderr + done.stdout
+    arguments = ["reconstruct", "--rig", RIG, str(BALANCE4 / "videos"), "-o", str(tmp_path / "out")]
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path), *arguments], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "libgl1" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_demo_from_keypoints_report_and_export(tmp_path):
+    done = recon3d("demo", "--keypoints", "-o", tmp_path / "demo take")
+    assert done.returncode == 0, done.stderr
+    text = squeezed(done.stdout)
+    for words in ("4 cameras", "100 frames", "median residual", "mm", "cameras disagree", "cam03", "report.html", "suspicious"):
+        assert words in text, words
+    again = recon3d("report", tmp_path / "demo take")
+    assert again.returncode == 0
+    assert squeezed(again.stdout) == text
+    export = recon3d("export", tmp_path / "demo take", "--to", "bvh", "trc")
+    assert export.returncode == 0, export.stderr
+    assert export.stdout.count("exports") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["reconstruct", "--rig", RIG, "nowhere", "-o", "out"], "nowhere does not exist"),
+        (["reconstruct", "--rig", "none.toml", "nowhere", "-o", "out"], "no such file: none.toml"),
+        (["reconstruct", "--rig", RIG, str(BALANCE4 / "openpose"), "-o", "out"], "--fps"),
+        (["reconstruct", "--rig", RIG, str(BALANCE4 / "openpose"), "-o", "out", "--frames", "9:3"], "--frames 9:3"),
+        (["reconstruct", "--rig", RIG, str(BALANCE4 / "openpose"), "-o", "out", "--frames", "x"], "--frames x"),
+        (["reconstruct", "--rig", RIG, str(BALANCE4 / "openpose"), "-o", "out", "--fps", "60", "--layout", "coco"], "no layout 'coco'"),
+        (["reconstruct", "--rig", RIG, str(BALANCE4 / "openpose"), "-o", "out", "--config", "none.toml"], "none.toml"),
+        (["report", "."], "not a take folder"),
+        (["export", ".", "--to", "bvh"], "not a take folder"),
+        (["import-rig", "none"], "no such file"),
+    ],
+)
+def test_refusals_exit_with_2_and_leave_nothing(tmp_path, arguments, words):
+    done = recon3d(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert words in squeezed(done.stderr)
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_import_rig(tmp_path):
+    done = recon3d("import-rig", RIG, "-o", tmp_path / "rig.toml")
+    assert done.returncode == 0, done.stderr
+    assert "cam03" in done.stdout
+    assert (tmp_path / "rig.toml").is_file()
