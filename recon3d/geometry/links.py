@@ -57,7 +57,7 @@ def weigh(
         return _softmax(evidence)
     posterior = _softmax(evidence)
     open_points = posterior[0] < _SETTLED
-    bodies = evidence.shape[1] // links.count
+    bodies: int = int(evidence.shape[1]) // links.count
     index = np.arange(bodies * links.count).reshape(bodies, links.count)
     a, b = index[:, links.pairs[:, 0]], index[:, links.pairs[:, 1]]  # bodies links
     body, link = np.nonzero(open_points[a] | open_points[b])
