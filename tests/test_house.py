@@ -55,7 +55,7 @@ def test_floors():
     [
         ("recon3d/geometry/lie.py", "import recon3d.records"),
         ("recon3d/io/bvh.py", "import recon3d.detect"),
-        ("recon3d/pipeline/run.py", "import calibration"),
+        ("recon3d/pipeline/job.py", "import calibration"),
         ("recon3d/attic.py", '"""A room on no floor."""'),
     ],
 )

@@ -8,7 +8,7 @@ later. An onlooker costs one search a block, not a network run a frame.
 
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -22,7 +22,7 @@ from recon3d.multiview.sync import Timeline, synchronise
 from recon3d.records import Frame, Keypoints2D
 from recon3d.video import Video
 
-_BLOCK_S = 0.25
+_BLOCK_S = 0.5
 _LIMB_CONFIDENCE = 0.2  # of the coarse search; only to tell people apart
 
 
@@ -46,6 +46,7 @@ def follow_subject(
     fit: ImageFit = "refuse",
     window: int = 500,
     settings: TrackSettings = TrackSettings(),
+    watch: Callable[[int], None] = lambda frame: None,
 ) -> Iterator[list[Keypoints2D]]:
     """Keypoints of the subject in every view (in the rig's pixels), window by window, views in the rig's order.
 
@@ -57,6 +58,7 @@ def follow_subject(
         fit: how an image that is not the calibrated one came about, see `to_rig_pixels`.
         window: frames a view that are handed on at once, at least.
         settings: how people are followed.
+        watch: told after every block which frame comes next.
     """
     single, multi = SinglePose(), MultiPose()
     views = [_View(v, v.frames(start, stop), Tracker(single, multi, settings), Sheet(v.camera, v.size, single.card), fit) for v in videos]
@@ -71,6 +73,7 @@ def follow_subject(
             times = [rig.cameras[k].clock.to_world(np.array(v.ahead.time)) for k, v in enumerate(views) if v.ahead is not None]
             end = float(min(times)) + _BLOCK_S
             list(pool.map(_run_block, views, rig.cameras, itertools.repeat(end)))
+            watch(max([view.ahead.number for view in views if view.ahead is not None], default=stop or 0))
             if max(len(view.sheet) for view in views) >= window:
                 yield _take(views, rig)
     if any(len(view.sheet) for view in views):

@@ -1,7 +1,7 @@
 """The job from end to end, as functions over a take folder."""
 
 from recon3d.pipeline.export import export_take
-from recon3d.pipeline.run import Job, Result, run
+from recon3d.pipeline.job import Job, Result, run
 from recon3d.pipeline.settings import Settings, load_settings
 from recon3d.pipeline.summary import Summary
 from recon3d.pipeline.take import Take

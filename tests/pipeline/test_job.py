@@ -356,3 +356,31 @@ def test_from_videos(tmp_path):
     seen = io.read_keypoints2d(result.take.keypoints2d("cam01"))
     assert seen.xy.shape[1] == 1  # the observer is not followed
     assert seen.size == (1088, 1920)
+
+
+@pytest.mark.slow
+def test_a_run_that_was_stopped_goes_on_with_the_missing_window(tmp_path, monkeypatch):
+    from recon3d.multiview import follow
+
+    small = Settings(multiview=MultiviewSettings(window=10))
+    videos = job(tmp_path / "take", inputs=(f"cam03={BALANCE4}/videos/cam03.mp4", f"cam04={BALANCE4}/videos/cam04.mp4"), fps=None)
+    videos = replace(videos, settings=small, stop=50)
+
+    def stop_after_one_window(stage: str, done: int, total: int) -> None:
+        if stage == "detecting" and done > 35:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.run(videos, stop_after_one_window)
+    left = sorted((tmp_path / "take" / "stages").rglob("*.npz"))
+    assert [p.name for p in left] == ["cam03-000000.npz", "cam04-000000.npz"]
+    before = [p.read_bytes() for p in left]
+    assert not (tmp_path / "take" / "take.toml").exists()
+
+    asked: list[int] = []
+    original = follow.follow_subject
+    monkeypatch.setattr("recon3d.pipeline.job.follow_subject", lambda v, r, start, *a: (asked.append(start), original(v, r, start, *a))[1])
+    result = pipeline.run(videos)
+    assert asked == [30]
+    assert [p.read_bytes() for p in left] == before
+    assert io.read_keypoints2d(result.take.keypoints2d("cam03")).frame.tolist() == list(range(50))

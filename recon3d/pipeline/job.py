@@ -163,11 +163,12 @@ def _detect(job: Job, rig: CameraRig, found: Inputs, stage: Stage, progress: Pro
         k = min(len(paths) for paths in done)
         start = max(int(StoredKeypoints(paths[:k]).frame[-1]) + 1 for paths in done)
     total = max(min(v.count, job.stop or v.count) for v in videos)
-    at = start
-    for views in follow_subject(videos, rig, start, job.stop, job.image_fit, job.settings.multiview.window, job.settings.detect):
-        at = max(int(view.frame[-1]) for view in views if len(view)) + 1
-        progress("detecting", at, total)
-        yield views
+
+    def watch(frame: int) -> None:
+        progress("detecting", min(frame or total, total), total)
+
+    multiview = job.settings.multiview
+    yield from follow_subject(videos, rig, start, job.stop, job.image_fit, multiview.window, job.settings.detect, watch)
 
 
 def _read(job: Job, rig: CameraRig, found: Inputs, progress: Progress) -> Iterator[list[Keypoints2D]]:
