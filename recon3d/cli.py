@@ -96,6 +96,12 @@ def main() -> None:
 
         Console(stderr=True).print(Text("error: ", style="bold red") + Text(str(error)))
         sys.exit(2)
+    except OSError as error:
+        from rich.console import Console
+
+        where = f": {error.filename}" if error.filename else ""
+        Console(stderr=True).print(f"[bold red]error:[/] {error.strerror or error}{where}", soft_wrap=True)
+        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
 
@@ -212,7 +218,8 @@ def _print_summary(folder: Path) -> None:
         out.print(f"gaps: {len(s['longest_gaps'])} joints; the longest {where}")
     for warning in s["warnings"]:
         out.print(Panel(Text(warning), border_style="yellow", title="suspicious", title_align="left"))
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and "stages" not in p.relative_to(folder).parts)
+    found = (p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
+    files = sorted(p for p in found if "stages" not in p.relative_to(folder).parts)
     out.print(f"[bold]{folder}[/]: " + ", ".join(p.relative_to(folder).as_posix() for p in files), soft_wrap=True)
 
 

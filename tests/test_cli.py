@@ -89,6 +89,19 @@ def test_refusals_exit_with_2_and_leave_nothing(tmp_path, arguments, words):
     assert not list(tmp_path.iterdir())
 
 
+def test_output_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("x")
+    for out in ("file", "file/x"):
+        done = recon3d("reconstruct", "--rig", RIG, str(BALANCE4 / "openpose"), "--fps", "60", "--frames", ":5", "-o", tmp_path / out)
+        assert done.returncode == 2, done.stderr
+        assert "Traceback" not in done.stderr
+        assert "file" in done.stderr
+    done = recon3d("import-rig", RIG, "-o", tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
 def test_import_rig(tmp_path):
     done = recon3d("import-rig", RIG, "-o", tmp_path / "rig.toml")
     assert done.returncode == 0, done.stderr

@@ -8,6 +8,7 @@ from jaxtyping import Float, UInt8
 
 from recon3d.detect.card import ModelCard
 from recon3d.detect.movenet import MultiPose, People, SinglePose
+from recon3d.errors import InputError
 from recon3d.records import Frame, Keypoints2D, size_sigma_px
 
 _CROP = 1.3  # side of the crop over the person's larger extent
@@ -26,6 +27,11 @@ class TrackSettings:
     """People followed at once."""
     patience: int = 5
     """Frames that a person may go unseen before it is given up."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("search_every", 1), ("max_people", 1), ("patience", 0)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name} must be {least} or more, not {getattr(self, name)}")
 
 
 @dataclass(slots=True)
@@ -74,6 +80,10 @@ class Tracker:
                 track.unseen += 1
         self._drop()
         return [_Track(t.person, t.xy, t.confidence) for t in self._tracks if t.unseen == 0]
+
+    def forget(self) -> None:
+        """Follow nobody any more."""
+        self._tracks, self._next = [], 0
 
     @property
     def idle(self) -> bool:

@@ -21,6 +21,8 @@ BY_COUNT = {15: ("mpi_15",), 18: ("coco_18",), 25: ("body_25", "body_25b")}
 SIGMA_SHARE = 0.006
 """Sigma of an OpenPose body keypoint over the person's box diagonal, at a score of 1."""
 _MAX_FAULTS = 8
+_ABSURD = 1e6  # px; NaN, infinite and larger numbers are no pixels
+_MARGIN, _OUTSIDE = 0.1, 0.2  # a point may lie off the image by this share; so many may not
 _TELL_FROM = 100  # files at a time that a layout is told from
 _CLEARLY_SHORTER = 0.75  # of the mean bone; 0.4 to 0.6 on recordings from the front, the side and behind
 
@@ -39,6 +41,10 @@ class OpenPoseOptions:
     fps: float
     size: tuple[int, int]
     layout: str | None = None
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.fps) and self.fps > 0) or min(self.size) <= 0:
+            raise InputError(f"the frame rate and the image size must be positive, not {self.fps} and {self.size}")
 
 
 def frame_number(path: Path) -> int | None:
@@ -170,9 +176,16 @@ def _assemble(
             data[row, slot] = person
     with np.errstate(invalid="ignore"):
         # Absent: zeros; NaN or infinite numbers, which other writers put there, are no better.
-        found = np.isfinite(data).all(-1) & (data[..., 2] > 0) & ((data[..., 0] != 0) | (data[..., 1] != 0))
+        found = (np.abs(data) < _ABSURD).all(-1) & (data[..., 2] > 0) & ((data[..., 0] != 0) | (data[..., 1] != 0))
     xy = np.where(found[..., None], data[..., :2], np.nan)
     top = float(np.nanmax(xy)) if found.any() else 0.0
+    size = np.array(options.size, dtype=float)
+    outside = ~((xy > -_MARGIN * size) & (xy < (1 + _MARGIN) * size)).all(-1) & found
+    if outside.sum() > _OUTSIDE * found.sum():
+        raise InputError(
+            f"camera {camera}: {100 * outside.sum() / found.sum():.0f} % of the points in {folder} lie outside an image of "
+            f"{options.size[0]} x {options.size[1]} px, the size that the camera was calibrated with: were the images larger?"
+        )
     if found.any() and top <= 1.0:
         raise InputError(
             f"camera {camera}: coordinates in {folder} do not exceed 1: OpenPose ran with --keypoint_scale 3 or 4; "
@@ -215,7 +228,7 @@ def _layout(people: list[np.ndarray], folder: Path, camera: str, asked: str | No
 def _tell_25_from_25b(people: list[np.ndarray], folder: Path, camera: str) -> str:
     """Read in the wrong order, a body's bones criss-cross it: the right order has the shorter ones."""
     stacked = np.array(people)
-    good = (stacked[..., 2:] > 0.1) & np.isfinite(stacked).all(-1, keepdims=True)
+    good = (stacked[..., 2:] > 0.1) & (np.abs(stacked) < _ABSURD).all(-1, keepdims=True)
     xy = np.where(good, stacked[..., :2], np.nan)
     length = {name: _bone_length(xy, load_layout(name)) for name in BY_COUNT[25]}
     best, other = sorted(length, key=lambda name: length[name])

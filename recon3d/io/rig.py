@@ -34,5 +34,5 @@ def read_rig(path: Path | str, unit: str | None = None) -> CameraRig:
         return read_qualisys(path)
     data = read_toml(path)
     if "version" in data and "cameras" in data:
-        return parse_rig_toml(data, path)
+        return parse_rig_toml(data, path, scale or 1.0)
     return parse_aniposelib(data, path, scale)

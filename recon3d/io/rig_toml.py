@@ -33,42 +33,54 @@ def read_rig_toml(path: Path) -> CameraRig:
     return parse_rig_toml(read_toml(path), path)
 
 
-def parse_rig_toml(data: dict[str, Any], path: Path) -> CameraRig:
-    """A rig from the entries of `rig.toml`."""
+def parse_rig_toml(data: dict[str, Any], path: Path, metres_per_unit: float = 1.0) -> CameraRig:
+    """A rig from the entries of `rig.toml`; its translations may be in another unit by mistake."""
     if data.get("version") != 1:
         raise CameraError(f"{path}: version must be 1, not {data.get('version')!r}")
     faults: list[str] = [f"unknown entry {key!r}" for key in sorted(set(data) - {"version", "unknown", "cameras"})]
     cameras: list[Camera] = []
-    for name, entry in data.get("cameras", {}).items():
+    tables = data.get("cameras", {})
+    unknown = data.get("unknown", [])
+    if not isinstance(tables, dict) or not all(isinstance(entry, dict) for entry in tables.values()):
+        raise CameraError(f"{path}: 'cameras' must hold one table a camera, like [cameras.cam01]")
+    if not isinstance(unknown, list) or not all(isinstance(u, str) for u in unknown):
+        faults.append("'unknown' must be a list of words")
+        unknown = []
+    for name, entry in tables.items():
         found = [f"{name}: unknown entry {key!r}" for key in sorted(set(entry) - _KEYS)]
         found += [f"{name}: {key} must be {count} numbers" for key, count in _REQUIRED.items() if not numbers(entry.get(key), count)]
+        dist, clock = entry.get("distortion", []), entry.get("clock", {})
+        if not isinstance(dist, list) or not numbers(dist, len(dist)):
+            found.append(f"{name}: distortion must be a list of numbers")
+        if not numbers([entry.get("skew", 0.0)], 1):
+            found.append(f"{name}: skew must be a number")
+        if not isinstance(clock, dict) or set(clock) - {"offset", "drift", "line_time"} or not numbers(list(clock.values()), len(clock)):
+            found.append(f"{name}: clock must be a table with the numbers offset, drift and line_time")
         if not found:
             try:
-                cameras.append(_camera(name, entry))
+                cameras.append(_camera(name, entry, metres_per_unit))
             except CameraError as error:
                 found.append(f"{name}: {error}")
         faults += found
     if faults:
         raise CameraError(all_faults(faults, f"{path} cannot be used:"))
-    return CameraRig(tuple(cameras), unknown=frozenset(data.get("unknown", [])))
+    return CameraRig(tuple(cameras), unknown=frozenset(unknown))
 
 
 def numbers(value: Any, count: int) -> bool:
     """A list of this many finite numbers."""
     good = isinstance(value, list) and len(value) == count
-    return good and all(isinstance(v, int | float) and np.isfinite(v) for v in value)
+    return good and all(isinstance(v, int | float) and not isinstance(v, bool) and np.isfinite(v) for v in value)
 
 
-def _camera(name: str, entry: dict[str, Any]) -> Camera:
+def _camera(name: str, entry: dict[str, Any], metres_per_unit: float) -> Camera:
     (fx, fy), (cx, cy) = entry["focal"], entry["centre"]
     k = np.array([[fx, entry.get("skew", 0.0), cx], [0, fy, cy], [0, 0, 1]], dtype=float)
     width, height = entry["size"]
     dist = np.array(entry.get("distortion", []), dtype=float)
     intrinsics = Intrinsics((int(width), int(height)), k, entry.get("model", "pinhole"), dist)
-    pose = SE3(SO3.exp(np.array(entry["rotation"], float)), np.array(entry["translation"], float))
+    pose = SE3(SO3.exp(np.array(entry["rotation"], float)), metres_per_unit * np.array(entry["translation"], float))
     clock = {key: float(value) for key, value in entry.get("clock", {}).items()}
-    if set(clock) - {"offset", "drift", "line_time"}:
-        raise CameraError(f"clock has offset, drift and line_time, not {sorted(clock)}")
     return Camera(name, intrinsics, pose, Clock(**clock))
 
 

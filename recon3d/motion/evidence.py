@@ -1,5 +1,6 @@
 """What an armature is fitted to: 3D keypoints of one person with an information matrix each."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,16 @@ class Evidence:
     def take(self, rows: np.ndarray | slice) -> "Evidence":
         """Some of the frames."""
         return Evidence(self.attachments, self.xyz[rows], self.root_information[rows], self.state[rows])
+
+
+def concatenate(parts: Sequence[Evidence]) -> Evidence:
+    """Frames of several windows, one after the other."""
+    return Evidence(
+        parts[0].attachments,
+        np.concatenate([p.xyz for p in parts]),
+        np.concatenate([p.root_information for p in parts]),
+        np.concatenate([p.state for p in parts]),
+    )
 
 
 def gather(world: Keypoints3D, person: int, armature: Armature) -> Evidence:

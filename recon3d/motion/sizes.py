@@ -1,11 +1,13 @@
 """A person's lengths from 3D keypoints of a take: constant, robust over frames, left equal to right."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float
 
 from recon3d.geometry import SE3, SO3
 from recon3d.geometry.least_squares import DenseSettings
-from recon3d.motion.evidence import Evidence
+from recon3d.motion.evidence import Evidence, concatenate
 from recon3d.motion.inverse_kinematics import Pose, fit_pose
 from recon3d.motion.start import joint_targets, starting_pose
 from recon3d.records import State
@@ -17,17 +19,22 @@ _ROUNDS = 2
 _PRIOR_FRAMES = 3.0  # what the default offset of a point counts, in frames
 
 
-def fit_sizes(armature: Armature, evidence: Evidence) -> Armature:
-    """The armature with this person's lengths; what no keypoint shows is scaled with the rest of the body."""
+def sample(evidence: Evidence, count: int = _SAMPLE) -> Evidence:
+    """At most so many of the frames in which the person is seen, spread evenly."""
     seen = np.flatnonzero((evidence.state == State.OBSERVED).sum(1) >= 4)
-    if not len(seen):
+    return evidence.take(seen[np.linspace(0, len(seen) - 1, min(count, len(seen))).astype(int)])
+
+
+def fit_sizes(armature: Armature, parts: Sequence[Evidence]) -> Armature:
+    """The armature with this person's lengths; what no keypoint shows is scaled with the rest of the body."""
+    if not any(len(part.xyz) for part in parts):
         return armature
-    sample = evidence.take(seen[np.linspace(0, len(seen) - 1, min(_SAMPLE, len(seen))).astype(int)])
-    armature = _with_measured_bones(armature, sample)
+    every = sample(concatenate(parts))
+    armature = _with_measured_bones(armature, every)
     for _ in range(_ROUNDS):
-        pose = fit_pose(armature, sample, Pose(*starting_pose(armature, sample)), DenseSettings(max_steps=5, min_gain=1e-3))
-        armature = _with_measured_points(armature, sample, pose)
-        sample = Evidence(armature.attachments.select(sample.attachments.points), sample.xyz, sample.root_information, sample.state)
+        pose = fit_pose(armature, every, Pose(*starting_pose(armature, every)), DenseSettings(max_steps=5, min_gain=1e-3))
+        armature = _with_measured_points(armature, every, pose)
+        every = Evidence(armature.attachments.select(every.attachments.points), every.xyz, every.root_information, every.state)
     return armature
 
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recon3d.errors import InputError
 from recon3d.geometry import SO3
 from recon3d.geometry.least_squares import DenseSettings
 from recon3d.motion.evidence import Evidence, gather
 from recon3d.motion.inverse_kinematics import Pose, fit_pose
-from recon3d.motion.sizes import fit_sizes
+from recon3d.motion.sizes import fit_sizes, sample
 from recon3d.motion.start import starting_pose
 from recon3d.records import Keypoints3D, Motion, State
 from recon3d.skeleton import Armature, load_armature
@@ -26,11 +27,15 @@ class MotionSettings:
     max_steps: int = 12
     """Levenberg-Marquardt steps a frame."""
 
+    def __post_init__(self) -> None:
+        if self.max_steps < 1:
+            raise InputError(f"max_steps must be 1 or more, not {self.max_steps}")
 
-def measure(world: Keypoints3D, person: int, settings: MotionSettings = MotionSettings()) -> Armature:
-    """The person's armature from a sample of the take (``person`` is an index into ``world.people``)."""
+
+def measure(windows: Iterable[Keypoints3D], person: int, settings: MotionSettings = MotionSettings()) -> Armature:
+    """The person's armature from frames of all windows in which it is seen (``person`` is an index into ``people``)."""
     armature = load_armature(settings.armature)
-    return fit_sizes(armature, gather(world, person, armature))
+    return fit_sizes(armature, [sample(gather(world, person, armature)) for world in windows])
 
 
 def solve_windows(
@@ -57,7 +62,7 @@ def solve(world: Keypoints3D, settings: MotionSettings = MotionSettings()) -> di
     """Motion of every person of a take that is one window."""
     out: dict[int, Motion] = {}
     for person in range(len(world.people)):
-        armature = measure(world, person, settings)
+        armature = measure([world], person, settings)
         (motion,) = solve_windows([world], person, armature, settings)
         out[motion.person] = motion
     return out

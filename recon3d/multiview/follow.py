@@ -76,6 +76,10 @@ def follow_subject(
             watch(max([view.ahead.number for view in views if view.ahead is not None], default=stop or 0))
             if max(len(view.sheet) for view in views) >= window:
                 yield _take(views, rig)
+                # Windows do not depend on each other: a run that was stopped goes on to the same result.
+                subject.place = None
+                for view in views:
+                    view.tracker.forget()
     if any(len(view.sheet) for view in views):
         yield _take(views, rig)
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from recon3d.errors import CameraError
+from recon3d.arrays import whole_rows
+from recon3d.errors import CameraError, InputError
 from recon3d.geometry import SE3, SO3, Camera, CameraRig
 from recon3d.geometry.links import Links
 from recon3d.geometry.triangulation import RobustSettings, Verdict, triangulate, triangulate_robust
@@ -19,6 +20,7 @@ from recon3d.records.keypoints3d import concatenate
 from recon3d.skeleton import body_links
 
 _SAMPLE_RUNS, _SAMPLE_RUN = 12, 8  # noise is measured on so many runs of so many frames
+_PERSON_M = (0.15, 5.0)  # span of a person's limbs, with room for babies and bad rigs
 _HOPELESS = 0.25  # median residual over the person's extent: no rig of these cameras fits
 
 
@@ -34,6 +36,13 @@ class MultiviewSettings:
     """A point is left out when its position is less certain than this."""
     window: int = 2000
     """Frames worked on at once; memory grows with it."""
+
+    def __post_init__(self) -> None:
+        for name, low, high in (("min_confidence", 0, 1), ("min_certainty", 0, 1), ("outlier_share", 0.001, 0.5)):
+            if not low <= getattr(self, name) <= high:
+                raise InputError(f"{name} must lie between {low} and {high}, not {getattr(self, name)}")
+        if self.window < 1:
+            raise InputError(f"window must be 1 or more, not {self.window}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,13 +80,14 @@ def survey(sample: Views, rig: CameraRig, settings: MultiviewSettings) -> Calibr
     limbs = [sample.layout.index(name) for name in LIMBS if name in sample.layout.points] or list(range(len(sample.layout)))
     views = len(rig)
     _refuse_hopeless(sample, rig, limbs, xy[:, :, limbs], settings)
+    if set(LIMBS) <= set(sample.layout.points):
+        _refuse_giants(rig, xy[:, :, limbs])
     noise = estimate_noise(rig, xy[:, :, limbs].reshape(views, -1, 2), sigma[:, :, limbs].reshape(views, -1))
     return Calibrated(noise, judge_agreement(rig, xy, sample.frame, limbs))
 
 
-def sample_of(seen: Sequence[Seen], rig: CameraRig) -> Views:
+def sample_of(seen: Sequence[Seen], timeline: Timeline) -> Views:
     """Runs of consecutive frames from all over the take, for `survey`."""
-    timeline = align_in_time(seen, rig)
     total = len(timeline.frame)
     runs = min(_SAMPLE_RUNS, -(-total // _SAMPLE_RUN))
     starts = np.linspace(0, max(total - _SAMPLE_RUN, 0), runs).astype(int)
@@ -124,8 +134,9 @@ def reconstruct(seen: Sequence[Seen], rig: CameraRig, settings: MultiviewSetting
     """A whole take at once: 3D keypoints, and what the take says about its cameras."""
     rig = check_cameras(seen, rig)
     ordered = [next(v for v in seen if v.camera == name) for name in rig.names]
-    known = survey(sample_of(ordered, rig), rig, settings)
-    views = synchronise(ordered, align_in_time(ordered, rig), settings.window)
+    timeline = align_in_time(ordered, rig)
+    known = survey(sample_of(ordered, timeline), rig, settings)
+    views = synchronise(ordered, timeline, settings.window)
     return concatenate(list(reconstruct_windows(views, rig, known.noise, settings))), known
 
 
@@ -163,6 +174,20 @@ def _refuse_hopeless(
         f"the rig does not fit what its cameras saw: {said}, for people about {size:.0f} px large. "
         "Are the cameras named rightly, and is it the rig of this recording?"
     )
+
+
+def _refuse_giants(rig: CameraRig, xy: Float[np.ndarray, "views frames joints 2"]) -> None:
+    """A person of hundreds of metres, or of millimetres, is a rig in another unit."""
+    points = triangulate(rig, xy.reshape(len(rig), -1, 2), 1.0, max_depth_error=np.inf).xyz.reshape(*xy.shape[1:3], 3)
+    whole = points[whole_rows(points).all(1)]
+    if not len(whole):
+        return
+    size = float(np.median(np.linalg.norm(np.ptp(whole, axis=1), axis=-1)))
+    if not _PERSON_M[0] < size < _PERSON_M[1]:
+        raise CameraError(
+            f"the person spans {size:.3g} m from shoulders to ankles and wrists, which nobody does: the rig is not in metres. "
+            "Give its unit with --rig-unit mm or cm"
+        )
 
 
 def _typical_residual(rig: CameraRig, xy: Float[np.ndarray, "views frames joints 2"]) -> float:

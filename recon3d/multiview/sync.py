@@ -13,7 +13,7 @@ from recon3d.geometry import CameraRig
 from recon3d.records import Keypoints2D
 from recon3d.skeleton import Layout
 
-_SAME_INSTANT = 0.51  # of a frame interval: the nearest frame is taken, none further away
+_SAME_INSTANT = 0.51  # of the finest frame interval: the nearest frame is taken, none further away
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,30 +107,49 @@ def check_cameras(seen: Sequence[Seen], rig: CameraRig) -> CameraRig:
 
 
 def align_in_time(seen: Sequence[Seen], rig: CameraRig) -> Timeline:
-    """Match frames by time on the rig's axis (clock offset and drift applied); the finest camera leads.
+    """Match frames by time on the rig's axis (clock offset and drift applied).
 
-    Every camera gives the frame nearest to each instant, none if it is more than half a frame away.
+    The camera with the finest steps leads; before, after and in holes of its recording others add their
+    instants. Every camera gives the frame nearest to each instant, none if it is more than half a frame
+    away; instants that fewer than two cameras have are left out.
+
+    Raises:
+        InputError: a camera without frames, or no instant that two cameras share.
     """
     times = [rig[view.camera].clock.to_world(view.time) for view in seen]
-    if not all(len(t) for t in times):
-        empty = [v.camera for v, t in zip(seen, times, strict=True) if not len(t)]
+    empty = [v.camera for v, t in zip(seen, times, strict=True) if not len(t)]
+    if empty:
         raise InputError(f"no frames from {', '.join(empty)}")
     steps = [float(np.median(np.diff(t))) if len(t) > 1 else np.inf for t in times]
-    lead = min(range(len(seen)), key=lambda v: (round(steps[v], 6), -len(times[v])))
-    start, end = max(t[0] - s for t, s in zip(times, steps, strict=True)), min(t[-1] + s for t, s in zip(times, steps, strict=True))
-    reference = times[lead]
-    common = (reference >= start - 1e-9) & (reference <= end + 1e-9)
-    if not common.any():
+    order = sorted(range(len(seen)), key=lambda v: (round(steps[v], 6), -len(times[v])))
+    lead, step = order[0], steps[order[0]] if np.isfinite(steps[order[0]]) else 1.0
+    instants = times[lead]
+    for v in order[1:]:
+        instants = np.sort(np.concatenate([instants, times[v][_distance(times[v], instants) > 0.75 * step]]))
+    rows = np.full((len(seen), len(instants)), -1, dtype=np.int64)
+    for v, time in enumerate(times):
+        near = _nearest(time, instants)
+        rows[v] = np.where(np.abs(time[near] - instants) <= _SAME_INSTANT * step, near, -1)
+    shared = (rows >= 0).sum(0) >= 2
+    if not shared.any():
         spans = "; ".join(f"{v.camera} {t[0]:.3f} to {t[-1]:.3f} s" for v, t in zip(seen, times, strict=True))
         raise InputError(f"the cameras share no instant: {spans}. Check the clocks of the rig.")
-    reference = reference[common]
-    rows = np.full((len(seen), len(reference)), -1, dtype=np.int64)
-    for view, (time, step) in enumerate(zip(times, steps, strict=True)):
-        near = np.clip(np.searchsorted(time, reference), 0, len(time) - 1)
-        near -= (near > 0) & (np.abs(time[np.maximum(near - 1, 0)] - reference) < np.abs(time[near] - reference))
-        limit = _SAME_INSTANT * (step if np.isfinite(step) else 1.0)
-        rows[view] = np.where(np.abs(time[near] - reference) <= limit, near, -1)
-    return Timeline(seen[lead].frame[common].astype(np.int64), reference, rows)
+    # Numbers are the lead's, continued by its step where it has no frame.
+    near = _nearest(times[lead], instants)
+    number = seen[lead].frame[near] + np.rint((instants - times[lead][near]) / step).astype(np.int64)
+    return Timeline(number[shared], instants[shared], rows[:, shared])
+
+
+def _nearest(time: Float[np.ndarray, "frames"], instants: Float[np.ndarray, "instants"]) -> Int[np.ndarray, "instants"]:
+    """Row of the stamp nearest to each instant."""
+    after = np.clip(np.searchsorted(time, instants), 0, len(time) - 1)
+    before = np.maximum(after - 1, 0)
+    return np.where(np.abs(time[before] - instants) < np.abs(time[after] - instants), before, after)
+
+
+def _distance(time: Float[np.ndarray, "frames"], instants: Float[np.ndarray, "instants"]) -> Float[np.ndarray, "frames"]:
+    """From each stamp to the nearest instant, s."""
+    return np.abs(instants[_nearest(instants, time)] - time)
 
 
 def synchronise(seen: Sequence[Seen], timeline: Timeline, window: int) -> Iterator[Views]:

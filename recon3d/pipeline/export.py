@@ -5,7 +5,7 @@ from pathlib import Path
 
 from recon3d import io
 from recon3d.errors import InputError, valid_names
-from recon3d.pipeline.take import Stage, Take, world_readers
+from recon3d.pipeline.take import Take, world_readers
 from recon3d.records import Keypoints3D
 
 
@@ -15,6 +15,9 @@ def export_take(take: Take, formats: Sequence[str]) -> tuple[Path, ...]:
     Raises:
         InputError: a format that there is none of; the message lists those there are.
     """
+    formats = [f.lower().removeprefix(".") for f in formats]
+    if not formats:
+        raise InputError("no format to export to")
     unknown = [f for f in formats if f".{f}" not in io.KEYPOINT_WRITERS and f".{f}" not in io.MOTION_WRITERS]
     if unknown:
         known = [s.removeprefix(".") for s in (*io.KEYPOINT_WRITERS, *io.MOTION_WRITERS)]
@@ -34,10 +37,9 @@ def export_take(take: Take, formats: Sequence[str]) -> tuple[Path, ...]:
 
 def _windows(take: Take) -> Iterator[Keypoints3D]:
     """The take's 3D keypoints, from window files where they are there, else from the assembled file."""
-    stages = [Stage(folder) for folder in sorted((take.folder / "stages").glob("keypoints3d-*"))]
-    complete = [stage for stage in stages if stage.complete]
-    if len(complete) == 1:
-        for reader in world_readers(complete[0].windows("people")):
+    stage = take.recorded_stage("keypoints3d")
+    if stage is not None:
+        for reader in world_readers(stage.windows("people")):
             yield reader()
     else:
         yield io.read_keypoints3d(take.keypoints3d)

@@ -89,10 +89,12 @@ def _from_folder(folder: Path, rig: CameraRig) -> dict[str, Path]:
     faults += [f"{path.name} fits cameras {', '.join(names)}" for path, names in taken.items() if len(names) > 1]
     if faults:
         raise CameraError(all_faults(faults, f"cameras cannot be told from the names in {folder}:"))
-    if not found:
+    unused = [p.name for p in entries if p not in taken]
+    lacking = [name for name in rig.names if name not in found]
+    if not found or (unused and lacking):
         raise CameraError(
-            f"no entry of {folder} carries a camera's name: the rig has {valid_names(rig.names)}; "
-            f"the folder has {valid_names(p.name for p in entries)}"
+            f"names in {folder} do not match the cameras: nothing for {valid_names(lacking)}, and no camera for "
+            f"{valid_names(unused)}. The rig has {valid_names(rig.names)}; rename the entries or use camera=path"
         )
     return found
 

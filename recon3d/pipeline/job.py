@@ -25,6 +25,7 @@ from recon3d.multiview import (
     ImageFit,
     NoiseScale,
     Seen,
+    Timeline,
     align_in_time,
     check_cameras,
     follow_subject,
@@ -40,7 +41,9 @@ from recon3d.pipeline.settings import Settings, as_tables
 from recon3d.pipeline.summary import Summary, summarise, write_report
 from recon3d.pipeline.take import Stage, StoredKeypoints, Take, motion_readers, world_readers
 from recon3d.records import Keypoints2D
+from recon3d.skeleton import load_armature, load_layout
 
+_MAX_FPS = 100_000.0
 _AGREEMENT = ("residual_px", "joint_residual_px", "left_out_px", "offset_px", "scatter_px")
 
 
@@ -105,54 +108,91 @@ def run(job: Job, progress: Progress = silent) -> Result:
 
 
 def _run(job: Job, progress: Progress) -> Result:
-    if job.fps is not None and not (np.isfinite(job.fps) and job.fps > 0):
-        raise InputError(f"the frame rate must be positive, not {job.fps}")
-    whole = io.read_rig(job.rig, job.rig_unit)
-    if whole.unknown & {"scale", "up"}:
-        raise CameraError(f"{job.rig}: the world's {' and '.join(sorted(whole.unknown))} are unknown, so nothing can be exported from it")
-    found = find_inputs(job.inputs, whole)
+    whole, found = _checked(job)
     take = Take(job.out)
-    prints = {name: fingerprint(path) for name, path in {**found.paths, "rig": job.rig}.items()}
-    seen, key = _evidence(job, whole, found, prints, take, progress)
+    take.sweep()
+    files = {**found.paths, "rig": job.rig, **_own_files(job)}
+    prints = {name: fingerprint(path) for name, path in files.items()}
+    seen, evidence = _evidence(job, whole, found, prints, take, progress)
     rig = check_cameras(seen, whole)
-    known, worlds, key = _world(job, rig, seen, take, key, progress)
-    motions = _motion(job, take, worlds, key, progress)
+    timeline = align_in_time(seen, rig)
+    known, worlds = _world(job, rig, seen, timeline, take, evidence, progress)
+    motions = _motion(job, take, worlds, prints, progress)
+    stages = [evidence, worlds, motions]
+    world, moved = world_readers(worlds.windows("people")), motion_readers(motions.windows("0"))
     io.write_rig_toml(take.folder / "rig.toml", whole)
     for view in seen:
         io.write_keypoints2d(take.keypoints2d(view.camera), view.readers())
-    world, moved = world_readers(worlds), motion_readers(motions)
     io.write_keypoints3d(take.keypoints3d, world)
     io.write_motion(take.motion(0), moved)
-    _write_take_toml(take, job, found, prints)
-    files = export_take(take, job.settings.export.formats)
-    summary = summarise(seen, world, moved, known, job.settings.multiview)
+    _write_take_toml(take, job, found, prints, stages)
+    take.forget_others(stages, [take.motion(0), *(take.keypoints2d(view.camera) for view in seen)])
+    exports = export_take(take, job.settings.export.formats)
+    absent = {name: float((timeline.rows[v] < 0).mean()) for v, name in enumerate(rig.names)}
+    absent |= {name: 1.0 for name in whole.names if name not in rig.names}
+    summary = summarise(seen, world, moved, known, absent, job.settings.multiview)
     report = write_report(take, summary, rig, world, moved)
-    return Result(take, summary, (*files, *report))
+    return Result(take, summary, (*exports, *report))
+
+
+def _checked(job: Job) -> tuple[CameraRig, Inputs]:
+    """The rig and the inputs, after everything that can be refused before the work starts."""
+    if job.fps is not None and not (np.isfinite(job.fps) and 0 < job.fps <= _MAX_FPS):
+        raise InputError(f"the frame rate must be positive and at most {_MAX_FPS:.0f}, not {job.fps}")
+    if job.layout is not None:
+        load_layout(job.layout)
+    load_armature(job.settings.motion.armature)
+    rig = io.read_rig(job.rig, job.rig_unit)
+    if rig.unknown & {"scale", "up"}:
+        raise CameraError(
+            f"{job.rig}: the world's {' and '.join(sorted(rig.unknown))} are unknown, so nothing can be exported from it; "
+            "set them by calibration, and empty 'unknown' in rig.toml"
+        )
+    found = find_inputs(job.inputs, rig)
+    if len(found.paths) < 2:
+        raise CameraError(f"reconstruction needs two cameras or more; the input has only {', '.join(found.paths)}")
+    out = job.out.resolve()
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{job.out} is a file; the take needs a folder")
+    inside = [str(p) for p in (*found.paths.values(), job.rig) if p.resolve().is_relative_to(out)]
+    if inside:
+        raise InputError(f"{', '.join(inside)} lie inside the take folder {job.out}, which is written anew; give another -o")
+    return rig, found
+
+
+def _own_files(job: Job) -> dict[str, Path]:
+    """Layout and armature where they are the user's files: their content counts, not their name."""
+    named = {"layout file": job.layout, "armature file": job.settings.motion.armature}
+    return {label: Path(name) for label, name in named.items() if name is not None and name.endswith(".toml")}
 
 
 def _evidence(
     job: Job, rig: CameraRig, found: Inputs, prints: dict[str, str], take: Take, progress: Progress
-) -> tuple[list[StoredKeypoints], list[object]]:
+) -> tuple[list[StoredKeypoints], Stage]:
     """2D keypoints of every camera in window files, in the rig's order."""
     made_from: list[object] = [
-        prints,
+        {name: value for name, value in prints.items() if name != "armature file"},
         [job.first, job.stop, job.layout, job.fps, job.image_fit, job.rig_unit],
+        job.settings.multiview.window,
     ]
     if found.videos:
         made_from += [as_tables(job.settings)["detect"], load_card("movenet_thunder").sha256, load_card("movenet_multipose").sha256]
-    window = job.settings.multiview.window
-    stage = take.stage("keypoints2d", [*made_from, window])
+    stage = take.stage("keypoints2d", made_from)
     names = list(found.paths)
     if not stage.complete:
         windows = _detect(job, rig.select(names), found, stage, progress) if found.videos else _read(job, rig, found, progress)
         first = min(len(stage.windows(name)) for name in names) if found.videos else 0
-        for k, views in enumerate(windows, first):
-            for view in views:
-                io.write_keypoints2d(stage.path(view.camera, k), [lambda view=view: view])
-        if not all(stage.windows(name) for name in names):
-            raise InputError(f"no frames in --frames {job.first}:{job.stop if job.stop is not None else ''}")
-        stage.finish({"cameras": names})
-    return [StoredKeypoints(stage.windows(name)) for name in names], [stage.folder.name]
+        try:
+            for k, views in enumerate(windows, first):
+                for view in views:
+                    io.write_keypoints2d(stage.path(view.camera, k), [lambda view=view: view])
+            if not all(stage.windows(name) for name in names):
+                raise InputError(f"no frames in --frames {job.first}:{job.stop if job.stop is not None else ''}")
+            stage.finish({"cameras": names})
+        finally:
+            if not stage.complete and not found.videos:  # reading is quick; detected windows are kept
+                stage.discard()
+    return [StoredKeypoints(stage.windows(name)) for name in names], stage
 
 
 def _detect(job: Job, rig: CameraRig, found: Inputs, stage: Stage, progress: Progress) -> Iterator[list[Keypoints2D]]:
@@ -187,14 +227,13 @@ def _read(job: Job, rig: CameraRig, found: Inputs, progress: Progress) -> Iterat
 
 
 def _world(
-    job: Job, rig: CameraRig, seen: Sequence[StoredKeypoints], take: Take, key: list[object], progress: Progress
-) -> tuple[Calibrated, list[Path], list[object]]:
+    job: Job, rig: CameraRig, seen: Sequence[StoredKeypoints], timeline: Timeline, take: Take, evidence: Stage, progress: Progress
+) -> tuple[Calibrated, Stage]:
     """3D keypoints in window files, and what the sample said about noise and agreement."""
     settings = job.settings.multiview
-    stage = take.stage("keypoints3d", [*key, asdict(settings)])
+    stage = take.stage("keypoints3d", [evidence.folder.name, asdict(settings)])
     if not stage.complete:
-        timeline = align_in_time(seen, rig)
-        known = survey(sample_of(seen, rig), rig, settings)
+        known = survey(sample_of(seen, timeline), rig, settings)
         total, at = len(timeline.frame), 0
         views = synchronise(seen, timeline, settings.window)
         for k, world in enumerate(reconstruct_windows(views, rig, known.noise, settings)):
@@ -202,7 +241,7 @@ def _world(
             at += len(world)
             progress("triangulating", at, total)
         stage.finish(_calibrated_facts(known))
-    return _calibrated(stage.facts(), rig), stage.windows("people"), [stage.folder.name]
+    return _calibrated(stage.facts(), rig), stage
 
 
 def _calibrated_facts(known: Calibrated) -> dict[str, object]:
@@ -217,25 +256,26 @@ def _calibrated(facts: dict[str, list[float]], rig: CameraRig) -> Calibrated:
     return Calibrated(noise, Agreement(rig.names, *(array[name] for name in _AGREEMENT)))
 
 
-def _motion(job: Job, take: Take, worlds: Sequence[Path], key: list[object], progress: Progress) -> list[Path]:
-    """Motion in window files, on an armature measured on windows from all over the take."""
+def _motion(job: Job, take: Take, worlds: Stage, prints: dict[str, str], progress: Progress) -> Stage:
+    """Motion in window files, on an armature measured on frames from all over the take."""
     settings = job.settings.motion
-    stage = take.stage("motion", [*key, asdict(settings)])
-    readers = world_readers(worlds)
+    stage = take.stage("motion", [worlds.folder.name, asdict(settings), prints.get("armature file")])
+    readers = world_readers(worlds.windows("people"))
     if not stage.complete:
-        armature = motion.measure(readers[len(readers) // 2](), 0, settings)
+        armature = motion.measure((reader() for reader in readers), 0, settings)
         for k, reader in enumerate(readers):
             (part,) = motion.solve_windows([reader()], 0, armature, settings)
             io.write_motion(stage.path("0", k), [lambda part=part: part])
             progress("solving motion", k + 1, len(readers))
         stage.finish({})
-    return stage.windows("0")
+    return stage
 
 
-def _write_take_toml(take: Take, job: Job, found: Inputs, prints: dict[str, str]) -> None:
+def _write_take_toml(take: Take, job: Job, found: Inputs, prints: dict[str, str], stages: Sequence[Stage]) -> None:
     lines = [f'recon3d = "{recon3d.__version__}"', "", "[inputs]"]
     lines += [f"{_quoted(name)} = {_quoted(str(path))}" for name, path in found.paths.items()]
     lines += ["", "[input_hashes]", *(f"{_quoted(name)} = {_quoted(value)}" for name, value in prints.items())]
+    lines += ["", "[stages]", *(f"{stage.name} = {_quoted(stage.folder.name)}" for stage in stages)]
     lines += ["", "[job]", f"rig = {_quoted(str(job.rig))}", f"first = {job.first}"]
     optional = {"stop": job.stop, "layout": job.layout, "fps": job.fps, "rig_unit": job.rig_unit, "image_fit": job.image_fit}
     lines += [f"{key} = {_toml(value)}" for key, value in optional.items() if value is not None]

@@ -50,7 +50,7 @@ def load_settings(path: Path | None) -> Settings:
             continue
         kind = typing.get_type_hints(Settings)[name]
         values[name] = _fill(kind, table, name, faults)
-    export = values.get("export")
+    export: ExportSettings | None = values.get("export")
     for suffix in export.formats if export else ():
         if f".{suffix}" not in {*KEYPOINT_WRITERS, *MOTION_WRITERS}:
             known = [s.removeprefix(".") for s in (*KEYPOINT_WRITERS, *MOTION_WRITERS)]
@@ -70,13 +70,20 @@ def _fill(kind: type, table: dict[str, Any], name: str, faults: list[str]) -> An
         wanted = hints[key]
         if wanted is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
-        if typing.get_origin(wanted) is tuple and isinstance(value, list) and all(isinstance(v, str) for v in value):
+        if typing.get_origin(wanted) is tuple:
+            if not (isinstance(value, list) and all(isinstance(v, str) for v in value)):
+                faults.append(f"[{name}] {key} must be a list of words, not {value!r}")
+                continue
             value = tuple(value)
         elif not isinstance(value, wanted if isinstance(wanted, type) else object) or isinstance(value, bool) != (wanted is bool):
             faults.append(f"[{name}] {key} must be of kind {getattr(wanted, '__name__', wanted)}, not {value!r}")
             continue
         good[key] = value
-    return kind(**good)
+    try:
+        return kind(**good)
+    except InputError as error:
+        faults.append(f"[{name}] {error}")
+        return None
 
 
 def as_tables(settings: Settings) -> dict[str, dict[str, Any]]:

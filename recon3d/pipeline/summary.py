@@ -18,6 +18,7 @@ from recon3d.skeleton import Armature
 _PLAYED_FRAMES = 600  # of the skeleton in the page
 _JUDGED_FRAMES = 20_000  # frames that medians are taken over
 _FEW_VIEWS = 0.15  # share of a joint's frames seen by two views only that is worth a word
+_ABSENT = 0.01  # share of instants without a camera's frame that is worth a word
 _LONG_GAP_S = 0.25
 
 
@@ -54,6 +55,7 @@ def summarise(
     worlds: Sequence[Callable[[], Keypoints3D]],
     motions: Sequence[Callable[[], Motion]],
     known: Calibrated,
+    absent: dict[str, float],
     settings: MultiviewSettings,
 ) -> Summary:
     """Everything the summary and the page say. Of a long take, medians are over every n-th frame."""
@@ -88,7 +90,7 @@ def summarise(
         longest_gaps=gaps,
         bones_m=_bones(armature),
         fit_mm=1000 * float(np.nanmedian([_fit(w(), m()) for w, m in zip(worlds, motions, strict=True)])),
-        warnings=_warnings(known, world, history.observed, gaps),
+        warnings=_warnings(known, world, history.observed, gaps, absent),
     )
 
 
@@ -175,7 +177,9 @@ def _fit(world: Keypoints3D, motion: Motion) -> float:
     return _median(off)
 
 
-def _warnings(known: Calibrated, world: Keypoints3D, observed: np.ndarray, gaps: list[dict[str, Any]]) -> list[str]:
+def _warnings(
+    known: Calibrated, world: Keypoints3D, observed: np.ndarray, gaps: list[dict[str, Any]], absent: dict[str, float]
+) -> list[str]:
     out: list[str] = []
     a = known.agreement
     if a.disagreeing:
@@ -190,8 +194,12 @@ def _warnings(known: Calibrated, world: Keypoints3D, observed: np.ndarray, gaps:
             f"The cameras disagree: {'; '.join(each)}. Single detections scatter by only {scatter:.1f} px from frame to "
             "frame, so most of this stays the same: a camera was moved or calibrated with an error, or the detector "
             "places joints differently from each side. No camera was dropped; 3D points carry the larger uncertainty. "
-            "What to do: calibrate again, or have the extrinsics refined from this recording; check first the camera named first."
+            "What to do: calibrate the cameras again, and look first whether the one named first was moved since, or two were swapped."
         )
+    gone = {name: share for name, share in absent.items() if share > _ABSENT}
+    if gone:
+        each = ", ".join(f"{name} {100 * share:.0f} %" for name, share in gone.items())
+        out.append(f"Cameras without a frame for part of the take: {each}. Those instants rest on the other cameras.")
     few = (world.views[:, 0] == 2).mean(0)
     weak = [world.layout.points[j] for j in np.argsort(-few) if few[j] > _FEW_VIEWS]
     if weak and len(a.cameras) > 2:

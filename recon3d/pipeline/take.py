@@ -14,7 +14,7 @@ import numpy as np
 import recon3d
 from recon3d.errors import InputError
 from recon3d.io import read_keypoints2d, read_keypoints3d, read_motion, write_json
-from recon3d.io.files import read_json
+from recon3d.io.files import read_json, read_toml
 from recon3d.records import Keypoints2D, Keypoints3D, Motion
 from recon3d.records.keypoints2d import concatenate
 from recon3d.skeleton import Layout
@@ -44,13 +44,21 @@ class Stage:
             out.append(path)
         return out
 
+    @property
+    def name(self) -> str:
+        """Of the stage, without its key."""
+        return self.folder.name.rpartition("-")[0]
+
     def finish(self, facts: dict[str, Any]) -> None:
-        """Mark the stage complete, and drop windows that the same stage left under other keys."""
+        """Mark the stage complete."""
         write_json(self.folder / _DONE, facts)
-        name = self.folder.name.rpartition("-")[0]
-        for other in self.folder.parent.glob(f"{name}-*"):
-            if other != self.folder and other.name.rpartition("-")[0] == name:
-                shutil.rmtree(other)
+
+    def discard(self) -> None:
+        """Remove the stage, and the folders above it that are empty then."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for folder in (self.folder.parent, self.folder.parent.parent):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
 
     def facts(self) -> dict[str, Any]:
         """What `finish` was given."""
@@ -74,6 +82,30 @@ class Take:
             raise InputError(f"{folder} is not a take folder: there is no take.toml in it (`recon3d reconstruct` writes one)")
         return Take(folder)
 
+    def sweep(self) -> None:
+        """Remove what a run that was killed left half-written."""
+        for part in self.folder.rglob(".*.part") if self.folder.is_dir() else ():
+            part.unlink(missing_ok=True)
+
+    def forget_others(self, stages: Sequence[Stage], outputs: Sequence[Path]) -> None:
+        """Remove stages and outputs of earlier runs: a take folder speaks of one run."""
+        kept = {stage.folder for stage in stages}
+        for folder in (self.folder / "stages").iterdir():
+            if folder not in kept:
+                shutil.rmtree(folder)
+        for path in [*(self.folder / "keypoints2d").glob("*.npz"), *(self.folder / "motion").glob("*.npz")]:
+            if path not in outputs:
+                path.unlink()
+        for path in (self.folder / "exports").glob("*"):
+            if path.name.partition(".")[0].isdigit():
+                path.unlink()
+
+    def recorded_stage(self, name: str) -> Stage | None:
+        """The stage that the take's files were made from, if its windows are still there."""
+        key = read_toml(self.folder / "take.toml").get("stages", {}).get(name)
+        stage = Stage(self.folder / "stages" / str(key))
+        return stage if key and stage.complete else None
+
     def stage(self, name: str, made_from: Any) -> Stage:
         """A stage by what it is made from: inputs, settings and recon3d's version decide the key."""
         text = json.dumps([name, recon3d.__version__, made_from], sort_keys=True, default=str)
@@ -95,7 +127,10 @@ class Take:
 
     def motions(self) -> list[Path]:
         """Motion files of all people."""
-        return sorted((self.folder / "motion").glob("*.npz"), key=lambda p: int(p.stem))
+        found = [p for p in (self.folder / "motion").glob("*.npz") if p.stem.isdigit()]
+        if not found:
+            raise InputError(f"{self.folder} holds no motion/<person>.npz; run `recon3d reconstruct` again")
+        return sorted(found, key=lambda p: int(p.stem))
 
     def export(self, person: int, suffix: str) -> Path:
         """A person's file for another program."""

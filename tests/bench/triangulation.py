@@ -129,7 +129,7 @@ def _four(world: World, xy: np.ndarray) -> Triangulation:
 def _pycolmap(world: World, xy: np.ndarray, truth: np.ndarray) -> list[tuple[float, float]]:
     """pycolmap's LO-RANSAC at 8 px: mean error of its answers in mm, points/s. It must be fed point by point."""
     try:
-        import pycolmap
+        import pycolmap  # pyright: ignore[reportMissingImports]
     except ImportError:
         return []
     cameras, poses, points = [], [], []

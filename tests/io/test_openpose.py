@@ -54,10 +54,10 @@ def test_a_layout_that_is_asked_for(tmp_path):
     folder = write(tmp_path / "a", {0: [person("halpe_26")]})
     with pytest.raises(LayoutError, match="26 points; name the layout with --layout"):
         read_openpose(folder, "a", OPTIONS)
-    seen = read_openpose(folder, "a", OpenPoseOptions(30.0, (10, 10), "halpe_26"))
+    seen = read_openpose(folder, "a", OpenPoseOptions(30.0, (1920, 1080), "halpe_26"))
     np.testing.assert_allclose(seen.xy[0, 0], person("halpe_26")[:, :2], rtol=1e-6)
     with pytest.raises(InputError, match="26 points, layout coco_17 has 17"):
-        read_openpose(folder, "a", OpenPoseOptions(30.0, (10, 10), "coco_17"))
+        read_openpose(folder, "a", OpenPoseOptions(30.0, (1920, 1080), "coco_17"))
 
 
 def test_25_points_that_could_be_either(tmp_path):
@@ -128,6 +128,14 @@ def test_normalised_coordinates_are_refused(tmp_path):
     small = person("body_25") / [2000, 2000, 1]
     with pytest.raises(InputError, match="keypoint_scale"):
         read_openpose(write(tmp_path / "a", {0: [small]}), "a", OPTIONS)
+
+
+def test_pixels_of_a_larger_image_are_refused(tmp_path):
+    folder = write(tmp_path / "a", {0: [person("body_25")]})
+    with pytest.raises(InputError, match=r"camera a: .* % of the points .* outside an image of 600 x 400 px"):
+        read_openpose(folder, "a", OpenPoseOptions(60.0, (600, 400)))
+    with pytest.raises(InputError, match="positive"):
+        OpenPoseOptions(float("nan"), (600, 400))
 
 
 def test_nan_and_infinite_pixels_are_absent(tmp_path):

@@ -178,3 +178,25 @@ def test_import_writes_and_tells_distances(tmp_path):
     with pytest.raises(InputError):
         import_rig(tmp_path / "none", tmp_path / "other.toml")
     assert not (tmp_path / "other.toml").exists()
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['skew = "a"', "skew = true", 'distortion = ["a"]', "distortion = 3", "clock = 3", "clock = { offset = nan }", "clock = { delay = 1 }"],
+)
+def test_own_file_with_wrong_kinds_of_values(tmp_path, line):
+    path = tmp_path / "rig.toml"
+    write_rig_toml(path, RIG)
+    key = line.split(" ")[0]
+    lines = [line if row.startswith(f"{key} =") else row for row in path.read_text().splitlines()]
+    path.write_text("\n".join(lines))
+    with pytest.raises(CameraError, match=f"cam01: {key} must be"):
+        read_rig(path)
+
+
+@pytest.mark.parametrize("text", ["cameras = 3", "[cameras]\ncam01 = 5", 'unknown = "scale"\n[cameras]'])
+def test_own_file_with_wrong_tables(tmp_path, text):
+    path = tmp_path / "rig.toml"
+    path.write_text(f"version = 1\n{text}\n" if "cameras" in text else f"version = 1\n{text}\n[cameras]\n")
+    with pytest.raises(CameraError):
+        read_rig(path)

@@ -108,7 +108,7 @@ def test_gradient_of_the_pose_problem():
 
 def test_windows_do_not_show():
     world = as_world(make_person("gait", 90))
-    armature = motion.measure(world, 0)
+    armature = motion.measure([world], 0)
     (whole,) = motion.solve_windows([world], 0, armature)
     names = ("frame", "time", "xyz", "confidence", "covariance", "views", "state", "residual_px")
     parts = [replace(world, **{n: getattr(world, n)[p] for n in names}) for p in (slice(0, 40), slice(40, 90))]

@@ -13,6 +13,8 @@ from recon3d.errors import CameraError, InputError, LayoutError, Recon3dError
 from recon3d.multiview import MultiviewSettings
 from recon3d.pipeline import Job, Settings, Take, load_settings
 from recon3d.pipeline.inputs import find_inputs, fingerprint
+from recon3d.pipeline.settings import ExportSettings
+from recon3d.skeleton import load_layout
 from recon3d.synthetic import make_rig
 from tests.worlds import BALANCE4, clean, gait
 
@@ -92,6 +94,42 @@ def test_a_second_run_does_only_what_is_missing(tmp_path):
     assert len([p for p in (out / "stages").iterdir() if p.name.startswith("motion")]) == 1
 
 
+def test_a_take_folder_speaks_of_one_run(tmp_path):
+    out = tmp_path / "take"
+    pipeline.run(job(out, stop=30))
+    (out / "exports" / "notes.txt").write_text("mine")
+    (out / "keypoints2d" / ".cam01.npz.77.part").write_text("left by a run that was killed")
+    two = tuple(f"{name}={OPENPOSE}/{name}" for name in ("cam01", "cam02"))
+    pipeline.run(job(out, inputs=two, stop=20, settings=Settings(export=ExportSettings(("bvh",)))))
+    assert sorted(p.name for p in (out / "exports").iterdir()) == ["0.bvh", "0.bvh.json", "notes.txt"]
+    assert sorted(p.name for p in (out / "keypoints2d").iterdir()) == ["cam01.npz", "cam02.npz"]
+    assert len(list((out / "stages").iterdir())) == 3
+
+
+def test_own_layout_and_armature_files_count_by_content(tmp_path):
+    layout = tmp_path / "mine.toml"
+    text = (Path(io.__file__).parents[1] / "skeleton" / "layouts" / "body_25b.toml").read_text()
+    layout.write_text(text)
+    changed = job(tmp_path / "take", stop=10, layout=str(layout))
+    pipeline.run(changed)
+    layout.write_text(text.replace("left_wrist", "left_palm"))
+    load_layout.cache_clear()
+    result = pipeline.run(changed)
+    assert "left_palm_x_m" in (result.take.export(0, ".csv")).read_text().split("\n")[0]
+
+
+def test_lengths_are_measured_wherever_the_person_is(tmp_path):
+    """Somebody who is away in the middle of a take of many windows still gets own bones."""
+    folder = copy_openpose(tmp_path / "in")
+    for path in folder.rglob("*.json"):
+        if 20 <= int(path.stem.split(".")[1]) < 80:
+            path.write_text('{"version":1.3,"people":[]}')
+    small = Settings(multiview=MultiviewSettings(window=10))
+    result = pipeline.run(job(tmp_path / "take", inputs=(str(folder),), layout="body_25b", settings=small))
+    whole = pipeline.run(job(tmp_path / "whole"))
+    assert result.summary.bones_m["left_knee"] == pytest.approx(whole.summary.bones_m["left_knee"], abs=0.015)
+
+
 def test_windows_and_frames(tmp_path):
     small = Settings(multiview=MultiviewSettings(window=17))
     whole = pipeline.run(job(tmp_path / "a", first=10, stop=70))
@@ -129,6 +167,10 @@ def test_configs(tmp_path, name):
         ("[motion]\nmax_steps = 2.5\n", "max_steps must be of kind int"),
         ('[export]\nformats = ["fbx"]\n', "'fbx' is not one of bvh, c3d"),
         ("[detect\n", "not valid TOML"),
+        ("[multiview]\nwindow = 0\n", "window must be 1 or more"),
+        ("[multiview]\nmin_confidence = nan\n", "min_confidence must lie between 0 and 1"),
+        ("[detect]\nmax_people = 0\n", "max_people must be 1 or more"),
+        ('[export]\nformats = "bvh"\n', "formats must be a list of words"),
     ],
 )
 def test_faulty_settings(tmp_path, text, message):
@@ -136,6 +178,11 @@ def test_faulty_settings(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(InputError, match=message):
         load_settings(path)
+
+
+def _rig_toml(folder: Path) -> str:
+    io.write_rig_toml(folder / "as_is.toml", io.read_rig(RIG))
+    return (folder / "as_is.toml").read_text()
 
 
 def copy_openpose(target: Path) -> Path:
@@ -175,9 +222,52 @@ class TestInputThatCannotBeUsed:
         shutil.rmtree(folder / "cam04")
         result = pipeline.run(job(tmp_path / "take", inputs=(str(folder),)))
         assert result.summary.cameras == ["cam01", "cam02", "cam03"]
+        assert any("cam04 100 %" in w for w in result.summary.warnings)
         for name in ("cam02", "cam03"):
             shutil.rmtree(folder / name)
         assert "only cam01" in refused(tmp_path / "other", CameraError, inputs=(str(folder),))
+
+    def test_one_name_that_fits_nothing(self, tmp_path):
+        folder = copy_openpose(tmp_path / "in")
+        (folder / "cam04").rename(folder / "kamera4")
+        message = refused(tmp_path, CameraError, inputs=(str(folder),))
+        assert "nothing for cam04" in message
+        assert "no camera for kamera4" in message
+
+    def test_the_take_folder_is_no_place_for_inputs(self, tmp_path):
+        out = tmp_path / "take"
+        pipeline.run(job(out, stop=20))
+        before = snapshot(out)
+        with pytest.raises(InputError, match="lie inside the take folder"):
+            pipeline.run(job(out, inputs=(str(out / "keypoints2d"),), fps=None))
+        with pytest.raises(InputError, match="is a file"):
+            pipeline.run(job(out / "take.toml"))
+        assert snapshot(out) == before
+
+    def test_a_failing_run_leaves_the_take_as_it_was(self, tmp_path):
+        out, folder = tmp_path / "take", copy_openpose(tmp_path / "in")
+        pipeline.run(job(out, stop=20))
+        before = snapshot(out)
+        for path in folder.rglob("*.json"):
+            path.write_text('{"version":1.3,"people":[]}')
+        with pytest.raises(CameraError):
+            pipeline.run(job(out, inputs=(str(folder),), layout="body_25b"))
+        after = snapshot(out)
+        assert {k: after.get(k) for k in before} == before
+        written = pipeline.export_take(Take.existing(out), ["csv"])
+        assert written[0].read_text().count("\n") == 21
+
+    def test_a_rig_file_in_millimetres(self, tmp_path):
+        text = []
+        for line in _rig_toml(tmp_path).splitlines():
+            if line.startswith("translation"):
+                values = [1000 * float(v) for v in line.split("[")[1].rstrip("]").split(",")]
+                line = f"translation = {values}"
+            text.append(line)
+        path = tmp_path / "mm.toml"
+        path.write_text("\n".join(text))
+        assert "--rig-unit mm" in refused(tmp_path, CameraError, rig=path)
+        assert pipeline.run(job(tmp_path / "ok", rig=path, rig_unit="mm", stop=20)).summary.observed > 0.9
 
     def test_missing_paths(self, tmp_path):
         assert "does not exist" in refused(tmp_path, InputError, inputs=(str(tmp_path / "none"),))
@@ -199,7 +289,8 @@ class TestInputThatCannotBeUsed:
         for k in range(60, 100):
             (folder / "cam03" / f"cam03.{k:04d}.json").unlink()
         result = pipeline.run(job(tmp_path / "take", inputs=(str(folder),)))
-        assert result.summary.frames in (60, 61)
+        assert result.summary.frames == 100
+        assert any("cam03 40 %" in w for w in result.summary.warnings)
 
     def test_pixels_that_are_not_numbers(self, tmp_path):
         folder = copy_openpose(tmp_path / "in")
@@ -384,3 +475,6 @@ def test_a_run_that_was_stopped_goes_on_with_the_missing_window(tmp_path, monkey
     assert asked == [30]
     assert [p.read_bytes() for p in left] == before
     assert io.read_keypoints2d(result.take.keypoints2d("cam03")).frame.tolist() == list(range(50))
+    whole = pipeline.run(replace(videos, out=tmp_path / "whole"))
+    a, b = (io.read_keypoints3d(r.take.keypoints3d).xyz for r in (result, whole))
+    np.testing.assert_array_equal(a, b)
