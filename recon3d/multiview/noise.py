@@ -16,7 +16,7 @@ from recon3d.geometry import CameraRig
 from recon3d.geometry.triangulation import RobustSettings, Triangulation, triangulate, triangulate_robust
 
 _MEDIAN_CHI2 = 1.386  # median of chi-square with two degrees of freedom
-_ROUNDS = 3
+_ROUNDS = 2
 _RANGE = (0.3, 30.0)  # of the scale on a detector's own sigma
 _MAX_RATIO = 3.0  # between two cameras' scales: beyond, the quiet ones would decide alone
 
