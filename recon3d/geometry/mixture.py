@@ -16,11 +16,6 @@ from recon3d.geometry.sightings import (
     solve_symmetric,
 )
 
-# Where sightings contradict each other, the strays are there, and they are no uniform noise: mostly other
-# joints of the same body, near the same epipolar lines. On a ring of four cameras chance agreement is some
-# six times as likely as uniform; 20 errs on the side of refusing (0.2 % more points, a third fewer gross errors).
-_CONTRADICTED = float(np.log(20.0))
-
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
@@ -71,7 +66,6 @@ class Mixture:
         unit = (normal[0] + normal[3] + normal[5]) / np.maximum(2 * supporters, 1e-9)  # 1 / sigma^2, m^-2
         relative = np.maximum(det, 1e-300) / np.maximum(unit, 1e-100) ** 3
         spread = 0.5 * (3 * np.log(2 * np.pi) - np.log(np.maximum(relative, 1e-300))) - self.log_volume
-        spread -= _CONTRADICTED * (present.sum(0) - supporters > 0.5)
         # A point that fewer than two sightings support is no answer at all.
         return np.where((det > 0) & (supporters > 1.5), support.sum(0) + np.minimum(spread, 0.0), -np.inf)
 

@@ -87,6 +87,8 @@ class RobustSettings:
     """Radius of the image area that outliers spread over, in sigmas."""
     min_confidence: float = 0.98
     """A point below is refused as undecided."""
+    min_linked_confidence: float = 0.997
+    """The same with links: where the rest of the body decides as well, more certainty can be asked for."""
     max_depth_error: float = MAX_DEPTH_ERROR
     """A point whose sigma along any direction is more than this share of its distance has parallel rays."""
 
@@ -164,7 +166,8 @@ def triangulate_robust(
         answer = consensus.best_hypothesis(s, mixture)
         return answer, _choose(s, answer, links, mixture)
 
-    return _in_chunks(rig, xy, sigma_px, solve, links.count if links else 1, settings.min_confidence, settings.max_depth_error)
+    unit, certain = (1, settings.min_confidence) if links is None else (links.count, settings.min_linked_confidence)
+    return _in_chunks(rig, xy, sigma_px, solve, unit, certain, settings.max_depth_error)
 
 
 def _choose(s: Sightings, answer: consensus.Answer, links: Links | None, mixture: Mixture) -> Float[np.ndarray, "points"]:

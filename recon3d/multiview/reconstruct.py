@@ -32,7 +32,7 @@ class MultiviewSettings:
     """Detections below are not used."""
     outlier_share: float = 0.1
     """Share of detections expected to be of something else."""
-    min_certainty: float = 0.98
+    min_certainty: float = 0.997
     """A point is left out when its position is less certain than this."""
     window: int = 2000
     """Frames worked on at once; memory grows with it."""
@@ -103,7 +103,7 @@ def reconstruct_windows(
 ) -> Iterator[Keypoints3D]:
     """3D keypoints of the subject, window by window."""
     tracker = SubjectTracker(rig, settings.min_confidence)
-    robust = RobustSettings(outlier_share=settings.outlier_share, min_confidence=settings.min_certainty)
+    robust = RobustSettings(outlier_share=settings.outlier_share, min_linked_confidence=settings.min_certainty)
     links: Links | None = None
     for views in windows:
         links = links or body_links(views.layout)
