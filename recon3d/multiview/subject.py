@@ -91,6 +91,20 @@ class SubjectTracker:
         return np.where(top[:, None] > 0, chosen, -1).T
 
 
+def subject_only(
+    views: Views, tracker: SubjectTracker, min_confidence: float
+) -> tuple[Float[np.ndarray, "views frames joints 2"], Float[np.ndarray, "views frames joints"]]:
+    """The subject's pixels (NaN where absent or below the confidence) and their sigma."""
+    slot = tracker.choose(views)
+    pick = np.maximum(slot, 0)[:, :, None, None]
+    xy = np.take_along_axis(views.xy, pick[..., None], 2)[:, :, 0].astype(float)
+    confidence = np.take_along_axis(views.confidence, pick, 2)[:, :, 0]
+    sigma = np.take_along_axis(views.sigma_px, pick, 2)[:, :, 0].astype(float)
+    absent = (slot < 0)[:, :, None] | (confidence < min_confidence) | ~np.isfinite(xy).all(-1)
+    xy[absent] = np.nan
+    return xy, np.where(absent, 1.0, sigma)
+
+
 @dataclass(frozen=True, slots=True)
 class _Candidates:
     """Hypotheses from one pair of views: slots (-1: no vote), votes, and where the person is (m)."""

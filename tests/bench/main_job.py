@@ -15,8 +15,7 @@ from recon3d import io
 from recon3d.geometry import CameraRig
 from recon3d.geometry.triangulation import triangulate
 from recon3d.multiview import LIMBS, Agreement, align_in_time, judge_agreement, synchronise
-from recon3d.multiview.reconstruct import subject_only
-from recon3d.multiview.subject import SubjectTracker
+from recon3d.multiview.subject import SubjectTracker, subject_only
 from recon3d.pipeline import Job, run
 from tests.bench.table import Result, result
 

@@ -1,0 +1,93 @@
+"""Is it the rig of this recording, in metres, the right way round? Refused by name where it is not."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from recon3d.arrays import whole_rows
+from recon3d.errors import CameraError
+from recon3d.geometry import SE3, SO3, Camera, CameraRig
+from recon3d.geometry.triangulation import triangulate
+from recon3d.multiview.subject import SubjectTracker, subject_only
+from recon3d.multiview.sync import Views
+
+_PERSON_M = (0.15, 5.0)  # span of a person's limbs, with room for babies and bad rigs
+_HOPELESS = 0.25  # median residual over the person's extent: no rig of these cameras fits
+_ENOUGH_LIMBS = 4  # joints that a size is taken from
+
+
+def refuse_nobody(sample: Views, rig: CameraRig, min_confidence: float) -> None:
+    """The cameras agree on no person: say who saw people, and whether another reading of the rig helps."""
+    seen = np.isfinite(sample.xy[..., 0]).any(-1).any(-1).sum(1)
+    if not seen.any():
+        raise CameraError("nobody is seen by any camera")
+    if (seen > 0).sum() >= 2:
+        for label, other in _readings(rig):
+            tracker = SubjectTracker(other, min_confidence)
+            xy, _ = subject_only(sample, tracker, min_confidence)
+            if (np.isfinite(xy[..., 0]).sum(0) >= 2).mean() > 0.3:
+                raise CameraError(f"the cameras agree on nobody as the rig stands, but they do if {label}")
+    counts = ", ".join(f"{name}: {n} of {len(sample)}" for name, n in zip(rig.names, seen, strict=True))
+    raise CameraError(f"no person is seen alike by two cameras (frames with people: {counts}); is it the right rig?")
+
+
+def refuse_hopeless(
+    sample: Views, rig: CameraRig, limbs: Sequence[int], xy: Float[np.ndarray, "views frames joints 2"], min_confidence: float
+) -> None:
+    """Cameras that do not fit at all are not noise: try the usual misreadings of a rig and name the one that holds."""
+    with np.errstate(invalid="ignore"):
+        extent = np.linalg.norm(np.fmax.reduce(xy, 2) - np.fmin.reduce(xy, 2), axis=-1)
+    size = float(np.median(extent[np.isfinite(extent)]))
+    given = _typical_residual(rig, xy)
+    if given < _HOPELESS * size:
+        return
+    said = f"median residual {given:.0f} px" if np.isfinite(given) else "people would stand behind its cameras"
+    for label, other in _readings(rig):
+        again, _ = subject_only(sample, SubjectTracker(other, min_confidence), min_confidence)
+        residual = _typical_residual(other, again[:, :, list(limbs)])
+        if residual < 0.5 * _HOPELESS * size:
+            raise CameraError(f"the rig does not fit what its cameras saw ({said}); it does ({residual:.0f} px) if {label}")
+    raise CameraError(
+        f"the rig does not fit what its cameras saw: {said}, for people about {size:.0f} px large. "
+        "Are the cameras named rightly, and is it the rig of this recording?"
+    )
+
+
+def refuse_giants(rig: CameraRig, xy: Float[np.ndarray, "views frames joints 2"]) -> None:
+    """A person of hundreds of metres, or of millimetres, is a rig in another unit."""
+    points = triangulate(rig, xy.reshape(len(rig), -1, 2), 1.0, max_depth_error=np.inf).xyz.reshape(*xy.shape[1:3], 3)
+    points = points[whole_rows(points).sum(1) >= _ENOUGH_LIMBS]
+    if not len(points):
+        return
+    size = float(np.median(np.linalg.norm(np.fmax.reduce(points, 1) - np.fmin.reduce(points, 1), axis=-1)))
+    if not _PERSON_M[0] < size < _PERSON_M[1]:
+        raise CameraError(
+            f"the person spans {size:.3g} m from shoulders to ankles and wrists, which nobody does: the rig is not in metres. "
+            "Give its unit with --rig-unit mm or cm"
+        )
+
+
+def _typical_residual(rig: CameraRig, xy: Float[np.ndarray, "views frames joints 2"]) -> float:
+    """Median distance of detections to the projected solution of all views; infinite if that is behind cameras."""
+    flat = xy.reshape(len(rig), -1, 2)
+    answer = triangulate(rig, flat, 1.0, max_depth_error=np.inf)
+    off = np.linalg.norm(flat - rig.project(answer.xyz), axis=-1)
+    tried = np.isfinite(flat[..., 0]) & (np.isfinite(flat[..., 0]).sum(0) >= 2)
+    off = np.where(np.isfinite(off), off, np.inf)[tried]
+    return float(np.median(off)) if len(off) else np.inf
+
+
+def _readings(rig: CameraRig) -> list[tuple[str, CameraRig]]:
+    """Other readings of the same numbers: inverse poses, and a camera that looks along its -z."""
+
+    flip = SE3(SO3(np.diag([1.0, -1.0, -1.0])), np.zeros(3))
+    changes: dict[str, Callable[[SE3], SE3]] = {
+        "its transforms are inverted (they are camera to world, not world to camera)": lambda pose: pose.inverse(),
+        "its cameras look along their -z axis (OpenGL axes)": lambda pose: flip @ pose,
+        "its transforms are inverted and its cameras look along their -z axis": lambda pose: flip @ pose.inverse(),
+    }
+    return [
+        (label, CameraRig(tuple(Camera(c.name, c.intrinsics, change(c.cam_from_world), c.clock) for c in rig)))
+        for label, change in changes.items()
+    ]
