@@ -21,19 +21,19 @@ test: $(VENV)/.all
 bench: $(VENV)/.bench
 	$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY))
 
-$(VENV)/bin/activate:
+$(BIN)/activate:
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || { echo "recon3d needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.base: pyproject.toml constraints.txt | $(VENV)/bin/activate
+$(VENV)/.base: pyproject.toml constraints.txt | $(BIN)/activate
 	$(PIP) -e .
 	@touch $@
 
-$(VENV)/.all: pyproject.toml constraints.txt | $(VENV)/bin/activate
+$(VENV)/.all: pyproject.toml constraints.txt | $(BIN)/activate
 	$(PIP) -e ".[all,dev]"
 	@touch $@ $(VENV)/.base
 
-$(VENV)/.bench: pyproject.toml constraints.txt | $(VENV)/bin/activate
+$(VENV)/.bench: pyproject.toml constraints.txt | $(BIN)/activate
 	$(PIP) -e ".[dev,bench]"
 	@touch $@
 
