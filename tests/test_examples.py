@@ -18,7 +18,12 @@ def test_example(script, tmp_path):
 
 
 def _arguments(script: Path, folder: Path) -> list[str]:
-    return [str(folder / "out")] if "OUT_FOLDER" in script.read_text(encoding="utf-8") else []
+    text = script.read_text(encoding="utf-8")
+    if "TAKE_FOLDER" in text:
+        take = folder / "take"
+        subprocess.run([sys.executable, "-m", "recon3d", "demo", "--keypoints", "-o", str(take)], capture_output=True, check=True)
+        return [str(take), "60", str(folder / "picture.jpg")]
+    return [str(folder / "out")] if "OUT_FOLDER" in text else []
 
 
 def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
