@@ -99,41 +99,48 @@ def _bone_mesh(motion: Motion, rest: np.ndarray, buffer: _Buffer) -> dict[str, A
     bones = [(p, rest[p], rest[c]) for c, p in enumerate(parents) if p >= 0]
     leaves = [j for j in range(len(parents)) if j not in parents]
     bones += [(j, rest[j], rest[j] + FROM_Z_UP @ tip_offset(motion, j)) for j in leaves]
-    vertices: list[np.ndarray] = []
-    normals: list[np.ndarray] = []
-    owner: list[int] = []
-    for joint, start, end in bones:
-        along = end - start
-        length = float(np.linalg.norm(along))
-        if length < 1e-6:
-            continue
-        side = np.cross(along, [0.0, 0.0, 1.0] if abs(along[2]) < 0.9 * length else [1.0, 0.0, 0.0])
-        side /= np.linalg.norm(side)
-        up = np.cross(side, along / length)
-        width = np.clip(_WIDTH * length, 0.008, 0.04)
-        ring = [start + 0.15 * along + width * (side * np.cos(a) + up * np.sin(a)) for a in np.arange(4) * np.pi / 2]
-        for k in range(4):
-            for triangle in ((start, ring[(k + 1) % 4], ring[k]), (end, ring[k], ring[(k + 1) % 4])):
-                normal = np.cross(triangle[1] - triangle[0], triangle[2] - triangle[0])
-                middle = sum(triangle) / 3 - (start + 0.15 * along)
-                if normal @ middle < 0:
-                    triangle, normal = triangle[::-1], -normal
-                vertices.extend(triangle)
-                normals.extend([normal / np.linalg.norm(normal)] * 3)
-                owner.extend([joint] * 3)
-    joints = np.zeros((len(vertices), 4), np.uint16)
-    joints[:, 0] = owner
-    weights = np.tile(np.array([1, 0, 0, 0], np.float32), (len(vertices), 1))
+    start, end = np.array([s for _, s, _ in bones]), np.array([e for _, _, e in bones])
+    length = np.linalg.norm(end - start, axis=-1)
+    drawn = length > 1e-6
+    start, along, length = start[drawn], (end - start)[drawn], length[drawn, None]
+    owner = np.array([j for j, _, _ in bones])[drawn]
+    steep = np.abs(along[:, 2:]) >= 0.9 * length
+    side = np.cross(along, np.where(steep, [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]))
+    side /= np.linalg.norm(side, axis=-1, keepdims=True)
+    width = np.clip(_WIDTH * length, 0.008, 0.04)
+    # side x up = -along: (up, side, along) is right-handed, so that faces keep looking outward.
+    frame = np.stack([np.cross(along / length, side) * width, -side * width, along], 1)
+    corners = _OCTAHEDRON @ frame[:, None] + start[:, None, None]  # bones triangles corners xyz
+    normals = np.cross(corners[:, :, 1] - corners[:, :, 0], corners[:, :, 2] - corners[:, :, 0])
+    normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
+    count = corners.shape[0] * _OCTAHEDRON.shape[0] * 3
+    joints = np.zeros((count, 4), np.uint16)
+    joints[:, 0] = np.repeat(owner, count // len(owner))
+    weights = np.tile(np.array([1, 0, 0, 0], np.float32), (count, 1))
     return {
         "attributes": {
-            "POSITION": buffer.add(np.array(vertices, np.float32), "VEC3", _ARRAY, bounds=True),
-            "NORMAL": buffer.add(np.array(normals, np.float32), "VEC3", _ARRAY),
+            "POSITION": buffer.add(corners.reshape(-1, 3).astype(np.float32), "VEC3", _ARRAY, bounds=True),
+            "NORMAL": buffer.add(np.repeat(normals.reshape(-1, 3), 3, axis=0).astype(np.float32), "VEC3", _ARRAY),
             "JOINTS_0": buffer.add(joints, "VEC4", _ARRAY),
             "WEIGHTS_0": buffer.add(weights, "VEC4", _ARRAY),
         },
-        "indices": buffer.add(np.arange(len(vertices), dtype=np.uint32)[:, None], "SCALAR", _INDEX),
+        "indices": buffer.add(np.arange(count, dtype=np.uint32)[:, None], "SCALAR", _INDEX),
         "material": 0,
     }
+
+
+def _octahedron() -> np.ndarray:
+    """Triangles of a bone from 0 to 1 along its third axis, widest at 0.15; corners anticlockwise seen from outside."""
+    ring = np.array([[np.cos(a), np.sin(a), 0.15] for a in np.arange(4) * np.pi / 2])
+    ends = (np.zeros(3), np.array([0.0, 0.0, 1.0]))
+    out = []
+    for k in range(4):
+        here, there = ring[k], ring[(k + 1) % 4]
+        out += [(ends[0], there, here), (ends[1], here, there)]
+    return np.array(out)
+
+
+_OCTAHEDRON = _octahedron()
 
 
 def _write(path: Path, document: dict[str, Any], data: bytearray) -> None:

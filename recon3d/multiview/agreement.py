@@ -54,11 +54,12 @@ def judge_agreement(
     """Residuals of a take's limbs with all views believed, and with each camera left out in turn."""
     views = len(rig)
     joints = xy.shape[2]
-    whole = triangulate(rig, xy.reshape(views, -1, 2), 1.0, max_depth_error=np.inf).residual_px.reshape(views, -1, joints)
-    xy = xy[:, :, list(limbs)]
+    answer = triangulate(rig, xy.reshape(views, -1, 2), 1.0, max_depth_error=np.inf)
+    residual = answer.residual_px.reshape(views, -1, joints)
+    chosen = list(limbs)
+    xy = xy[:, :, chosen]
     flat = xy.reshape(views, -1, 2)
-    everyone = triangulate(rig, flat, 1.0, max_depth_error=np.inf)
-    offset = flat - rig.project(everyone.xyz)
+    offset = flat - rig.project(answer.xyz.reshape(-1, joints, 3)[:, chosen].reshape(-1, 3))
     left_out = np.full(views, np.nan)
     if views > 2:
         for v in range(views):
@@ -71,8 +72,8 @@ def judge_agreement(
     scatter = np.array([1.4826 * _median(np.abs(jump[v]).ravel()) / np.sqrt(6) for v in range(views)])
     return Agreement(
         rig.names,
-        np.array([_median(everyone.residual_px[v]) for v in range(views)]),
-        np.array([[_median(whole[v, :, j]) for j in range(joints)] for v in range(views)]),
+        np.array([_median(residual[v][:, chosen]) for v in range(views)]),
+        np.array([[_median(residual[v, :, j]) for j in range(joints)] for v in range(views)]),
         left_out,
         np.array([[_median(offset[v, :, k]) for k in (0, 1)] for v in range(views)]),
         scatter,

@@ -34,18 +34,21 @@ def refuse_nobody(sample: Views, rig: CameraRig, min_confidence: float) -> None:
 
 def refuse_hopeless(
     sample: Views, rig: CameraRig, limbs: Sequence[int], xy: Float[np.ndarray, "views frames joints 2"], min_confidence: float
-) -> None:
-    """Cameras that do not fit at all are not noise: try the usual misreadings of a rig and name the one that holds."""
+) -> Float[np.ndarray, "frames joints 3"]:
+    """Cameras that do not fit at all are not noise: try the usual misreadings of a rig and name the one that holds.
+
+    Returns where the limbs are with all views believed, m.
+    """
     with np.errstate(invalid="ignore"):
         extent = np.linalg.norm(np.fmax.reduce(xy, 2) - np.fmin.reduce(xy, 2), axis=-1)
     size = float(np.median(extent[np.isfinite(extent)]))
-    given = _typical_residual(rig, xy)
+    given, points = _typical_residual(rig, xy)
     if given < _HOPELESS * size:
-        return
+        return points
     said = f"median residual {given:.0f} px" if np.isfinite(given) else "people would stand behind its cameras"
     for label, other in _readings(rig):
         again, _ = subject_only(sample, SubjectTracker(other, min_confidence), min_confidence)
-        residual = _typical_residual(other, again[:, :, list(limbs)])
+        residual, _ = _typical_residual(other, again[:, :, list(limbs)])
         if residual < 0.5 * _HOPELESS * size:
             raise CameraError(f"the rig does not fit what its cameras saw ({said}); it does ({residual:.0f} px) if {label}")
     raise CameraError(
@@ -54,9 +57,8 @@ def refuse_hopeless(
     )
 
 
-def refuse_giants(rig: CameraRig, xy: Float[np.ndarray, "views frames joints 2"]) -> None:
+def refuse_giants(points: Float[np.ndarray, "frames joints 3"]) -> None:
     """A person of hundreds of metres, or of millimetres, is a rig in another unit."""
-    points = triangulate(rig, xy.reshape(len(rig), -1, 2), 1.0, max_depth_error=np.inf).xyz.reshape(*xy.shape[1:3], 3)
     points = points[whole_rows(points).sum(1) >= _ENOUGH_LIMBS]
     if not len(points):
         return
@@ -68,14 +70,14 @@ def refuse_giants(rig: CameraRig, xy: Float[np.ndarray, "views frames joints 2"]
         )
 
 
-def _typical_residual(rig: CameraRig, xy: Float[np.ndarray, "views frames joints 2"]) -> float:
-    """Median distance of detections to the projected solution of all views; infinite if that is behind cameras."""
+def _typical_residual(rig: CameraRig, xy: Float[np.ndarray, "views frames joints 2"]) -> tuple[float, Float[np.ndarray, "frames joints 3"]]:
+    """Median distance of detections to the projected solution of all views (infinite behind cameras), and that solution."""
     flat = xy.reshape(len(rig), -1, 2)
     answer = triangulate(rig, flat, 1.0, max_depth_error=np.inf)
     off = np.linalg.norm(flat - rig.project(answer.xyz), axis=-1)
     tried = np.isfinite(flat[..., 0]) & (np.isfinite(flat[..., 0]).sum(0) >= 2)
     off = np.where(np.isfinite(off), off, np.inf)[tried]
-    return float(np.median(off)) if len(off) else np.inf
+    return float(np.median(off)) if len(off) else np.inf, answer.xyz.reshape(*xy.shape[1:3], 3)
 
 
 def _readings(rig: CameraRig) -> list[tuple[str, CameraRig]]:

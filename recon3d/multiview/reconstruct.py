@@ -62,9 +62,9 @@ def survey(sample: Views, rig: CameraRig, settings: MultiviewSettings) -> Calibr
         refuse_nobody(sample, rig, settings.min_confidence)
     limbs = [sample.layout.index(name) for name in LIMBS if name in sample.layout.points] or list(range(len(sample.layout)))
     views = len(rig)
-    refuse_hopeless(sample, rig, limbs, xy[:, :, limbs], settings.min_confidence)
+    points = refuse_hopeless(sample, rig, limbs, xy[:, :, limbs], settings.min_confidence)
     if set(LIMBS) <= set(sample.layout.points):
-        refuse_giants(rig, xy[:, :, limbs])
+        refuse_giants(points)
     noise = estimate_noise(rig, xy[:, :, limbs].reshape(views, -1, 2), sigma[:, :, limbs].reshape(views, -1))
     return Calibrated(noise, judge_agreement(rig, xy, sample.frame, limbs))
 

@@ -122,9 +122,11 @@ def _vote(
     j: int,
 ) -> _Candidates:
     """Every person of view i with every person of view j, and what all views say to it."""
-    views, frames, slots, joints = rays.shape[:4]
-    combos = slots * slots
-    a, b = np.repeat(np.arange(slots), slots), np.tile(np.arange(slots), slots)
+    views, frames, _, joints = rays.shape[:4]
+    shown = np.isfinite(rays[..., 0]).sum(-1) >= _MIN_JOINTS
+    used = [np.flatnonzero(shown[v].any(0)) for v in (i, j)]  # slots that ever hold somebody
+    a, b = np.repeat(used[0], len(used[1])), np.tile(used[1], len(used[0]))
+    combos = len(a)
     pair = np.stack([rays[i][:, a], rays[j][:, b]]).reshape(2, -1, 2)
     points = triangulate_linear(poses.matrix[[i, j]], pair[..., 0], pair[..., 1], np.ones(pair.shape[:2]))
     points[:, ~np.isfinite(pair[..., 0]).all(0)] = np.nan

@@ -217,6 +217,20 @@ def test_glb_read_by_another_library(take, tmp_path):
     assert len(blob) == gltf.buffers[0].byteLength
 
 
+def test_the_bones_of_the_mesh_look_outward(take, tmp_path):
+    _, _, motion = take
+    io.write(tmp_path / "a.glb", motion)
+    gltf = pygltflib.GLTF2().load(str(tmp_path / "a.glb"))
+    _, values = node_matrices(gltf, gltf.binary_blob(), 0)
+    attributes = gltf.meshes[0].primitives[0].attributes
+    corners, normals = (values(k).reshape(-1, 8, 3, 3) for k in (attributes.POSITION, attributes.NORMAL))
+    np.testing.assert_allclose(np.linalg.norm(normals, axis=-1), 1, atol=1e-5)
+    outward = corners.mean(2) - corners.mean((1, 2))[:, None]
+    assert ((normals[:, :, 0] * outward).sum(-1) > 0).all()
+    wound = np.cross(corners[:, :, 1] - corners[:, :, 0], corners[:, :, 2] - corners[:, :, 0])
+    assert ((wound * normals[:, :, 0]).sum(-1) > 0).all()
+
+
 def test_time_of_absence_repeats_the_last_pose(take, tmp_path):
     _, _, motion = take
     translation, rotation, state = motion.translation.copy(), motion.rotation.copy(), motion.state.copy()
