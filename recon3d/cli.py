@@ -100,7 +100,7 @@ def main() -> None:
         from rich.console import Console
 
         where = f": {error.filename}" if error.filename else ""
-        Console(stderr=True).print(f"[bold red]error:[/] {error.strerror or error}{where}", soft_wrap=True)
+        Console(stderr=True).print(f"error: {error.strerror or error}{where}", soft_wrap=True, markup=False)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -220,7 +220,8 @@ def _print_summary(folder: Path) -> None:
         out.print(Panel(Text(warning), border_style="yellow", title="suspicious", title_align="left"))
     found = (p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
     files = sorted(p for p in found if "stages" not in p.relative_to(folder).parts)
-    out.print(f"[bold]{folder}[/]: " + ", ".join(p.relative_to(folder).as_posix() for p in files), soft_wrap=True)
+    names = ", ".join(p.relative_to(folder).as_posix() for p in files)
+    out.print(Text(str(folder), style="bold") + Text(f": {names}"), soft_wrap=True)
 
 
 def _number(value: float | None) -> str:
@@ -233,7 +234,7 @@ def _export(command: Export) -> None:
     from recon3d.pipeline import Take, export_take
 
     for path in export_take(Take.existing(command.take), [f.removeprefix(".") for f in command.to]):
-        Console().print(str(path), soft_wrap=True)
+        Console().print(str(path), soft_wrap=True, markup=False)
 
 
 def _report(command: Report) -> None:
@@ -256,7 +257,7 @@ def _import_rig(command: ImportRig) -> None:
         cells = [*facts.centre[k], np.rad2deg(facts.tilt[k]), *facts.distance[k]]
         table.add_row(name, *(f"{value:.2f}" for value in cells))
     Console().print(table)
-    Console().print(f"written: {command.out}", soft_wrap=True)
+    Console().print(f"written: {command.out}", soft_wrap=True, markup=False)
 
 
 def _doctor() -> None:

@@ -21,17 +21,19 @@ _MIN_CROP_PX = 24.0
 class TrackSettings:
     """How people are followed in a view."""
 
-    search_every: int = 15
-    """Frames between two searches of the whole image for people who came in."""
+    search_s: float = 0.5
+    """Seconds between two searches of the whole image for people who came in."""
     max_people: int = 4
     """People followed at once."""
     patience: int = 5
     """Frames that a person may go unseen before it is given up."""
 
     def __post_init__(self) -> None:
-        for name, least in (("search_every", 1), ("max_people", 1), ("patience", 0)):
+        for name, least in (("max_people", 1), ("patience", 0)):
             if getattr(self, name) < least:
                 raise InputError(f"{name} must be {least} or more, not {getattr(self, name)}")
+        if not self.search_s > 0:
+            raise InputError(f"search_s must be positive, not {self.search_s}")
 
 
 @dataclass(slots=True)
@@ -126,12 +128,11 @@ def detect_windows(
 ) -> Iterator[Keypoints2D]:
     """Keypoints of everybody in one camera's frames (of this width and height, px), window by window."""
     sheet = Sheet(camera, size, tracker.single.card)
-    since = tracker.settings.search_every
+    searched = -np.inf
     for frame in frames:
-        since += 1
-        if since >= tracker.settings.search_every or tracker.idle:
+        if frame.time >= searched + tracker.settings.search_s or tracker.idle:
             tracker.follow_all(tracker.search(frame.image))
-            since = 0
+            searched = frame.time
         sheet.add(frame, tracker.step(frame.image))
         if len(sheet) == window:
             yield sheet.take()

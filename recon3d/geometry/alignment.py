@@ -1,10 +1,10 @@
-"""Best rotations and similarity transforms between sets of points (Kabsch 1976, Umeyama 1991)."""
+"""Best rotations between sets of points (Kabsch 1976)."""
 
 import numpy as np
 from jaxtyping import Float
 
 from recon3d.arrays import whole_rows
-from recon3d.geometry.lie import SE3, SO3
+from recon3d.geometry.lie import SO3
 
 
 def align_directions(
@@ -26,16 +26,3 @@ def align_directions(
     sign = np.ones((*correlation.shape[:-2], 1, 3))
     sign[..., 0, 2] = np.sign(np.linalg.det(u @ vt))
     return SO3((u * sign) @ vt)
-
-
-def align_similarity(
-    source: Float[np.ndarray, "points 3"], target: Float[np.ndarray, "points 3"], scaled: bool = True
-) -> tuple[float, SE3]:
-    """Scale s and motion T with ``target ~ T (s source)`` of least squares (Umeyama 1991, eqs. 40-42)."""
-    ms, mt = source.mean(0), target.mean(0)
-    a, b = source - ms, target - mt
-    u, d, vt = np.linalg.svd(b.T @ a)
-    sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
-    rotation = SO3((u * sign) @ vt)
-    scale = float((d * sign).sum() / (a * a).sum()) if scaled else 1.0
-    return scale, SE3(rotation, mt - rotation @ (scale * ms))

@@ -4,6 +4,7 @@ Camera axes as in OpenCV: x right, y down, z forward. The centre of the top-left
 The world is right-handed, in metres, z up, floor at z = 0, unless the rig says otherwise.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
@@ -103,6 +104,9 @@ class Intrinsics:
         return k[0, 0] * x + k[0, 1] * y + k[0, 2], k[1, 1] * y + k[1, 2]
 
 
+_NAME = re.compile(r"\w([\w .-]*\w)?")
+
+
 @dataclass(frozen=True, slots=True)
 class Clock:
     """Camera time to world time: ``world = (1 + drift) * camera + offset``.
@@ -116,6 +120,10 @@ class Clock:
     offset: float = 0.0
     drift: float = 0.0
     line_time: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite([self.offset, self.drift, self.line_time]).all() and abs(self.drift) < 0.5 and self.line_time >= 0):
+            raise CameraError(f"no clock has {self}: its drift must be small, its line time not negative, and all of it finite")
 
     def to_world(self, time: Float[np.ndarray, "*batch"]) -> Float[np.ndarray, "*batch"]:
         """Camera time stamps (s) on the rig's common time axis (s)."""
@@ -132,6 +140,8 @@ class Camera:
     clock: Clock = Clock()
 
     def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise CameraError(f"camera name {self.name!r}: use letters, digits, '_', '-', '.' and inner spaces; files are named after it")
         rotation, translation = self.cam_from_world.rotation.matrix, self.cam_from_world.translation
         if rotation.shape != (3, 3) or translation.shape != (3,):
             raise CameraError(f"camera {self.name}: the pose must be one rotation (3, 3) and one translation (3,)")

@@ -96,7 +96,7 @@ def best_hypothesis(s: Sightings, mixture: Mixture) -> Answer:
     inverse_depth *= inverse_depth
     xyz, _ = solve(inverse_depth)
     chi2, _ = chi_square(s, xyz)
-    chi2 *= present
+    chi2[present == 0] = 0.0  # not a product: an absent camera may have the point behind it, at infinity
     worst = chi2.max(0)
     inlier = present.copy()
     modes = np.full((1 + RIVALS, 3, s.count), np.nan)

@@ -18,7 +18,7 @@ _STRAY_SHARE = 0.03  # of links whose length says nothing: a body unlike the tab
 _SPAN_M = 1.5  # distances between two unrelated points of a body spread over this
 _ROUNDS = 4
 _CERTAIN = 0.98  # of links that a body's size is taken from
-_SETTLED = 0.999  # a point above needs no neighbours' word
+_SETTLED = 0.999  # a point above does not ask its neighbours
 _MIN_LINKS = 4
 _SIZE_RANGE = (0.25, 1.6)  # an infant to a giant, as a share of the table's body
 

@@ -43,7 +43,7 @@ def write_bvh(path: Path, motion: Motion) -> None:
         lines.append(f"{tab}}}")
 
     visit(0, 0)
-    angles = np.rad2deg(np.unwrap(euler_zxy(rotation[:, order]), axis=0))
+    angles = np.rad2deg(continuous(euler_zxy(rotation[:, order])))
     values = np.concatenate([CM * place, angles.reshape(len(motion), -1)], 1)
     line = " ".join(["%.6f"] * values.shape[1]) + "\n"
     with atomic(path) as stream:
@@ -59,6 +59,22 @@ def euler_zxy(rotation: Float[np.ndarray, "*batch 3 3"]) -> Float[np.ndarray, "*
     z = np.arctan2(-rotation[..., 0, 1], rotation[..., 1, 1])
     y = np.arctan2(-rotation[..., 2, 0], rotation[..., 2, 2])
     return np.stack([z, x, y], -1)
+
+
+def continuous(zxy: Float[np.ndarray, "frames joints 3"]) -> Float[np.ndarray, "frames joints 3"]:
+    """The same rotations by angles without jumps.
+
+    (z, x, y) and (z + pi, pi - x, y + pi) are one rotation, and so are turns by whole circles: of all these
+    each frame takes what lies nearest to the frame before. Without it a knee that bends past 90 degrees flips.
+    """
+    out = zxy.copy()
+    other = np.stack([zxy[..., 0] + np.pi, np.pi - zxy[..., 1], zxy[..., 2] + np.pi], -1)
+    for f in range(1, len(out)):  # each frame depends on the one before
+        choices = np.stack([zxy[f], other[f]])
+        choices -= 2 * np.pi * np.rint((choices - out[f - 1]) / (2 * np.pi))
+        off = np.abs(choices - out[f - 1]).sum(-1)
+        out[f] = np.where((off[0] <= off[1])[:, None], choices[0], choices[1])
+    return out
 
 
 def side_car(motion: Motion) -> dict[str, object]:

@@ -11,7 +11,8 @@ from recon3d.errors import InputError
 from recon3d.io.tables import frame_rate
 from recon3d.records import Keypoints3D
 
-_MAX_FRAMES = 65_535  # the header counts frames in 16 bits
+C3D_MAX_FRAMES = 65_535
+"""The header counts frames in 16 bits."""
 _MAX_LABELS = 255
 
 
@@ -35,9 +36,9 @@ def write_c3d(path: Path, windows: Iterable[Keypoints3D], person: int = 0) -> No
     if not parts:
         raise InputError(f"{path}: there is nothing to write")
     time = np.concatenate(times)
-    if len(joints) > _MAX_LABELS or len(time) > _MAX_FRAMES:
+    if len(joints) > _MAX_LABELS or len(time) > C3D_MAX_FRAMES:
         raise InputError(
-            f"{path}: a C3D file counts up to {_MAX_FRAMES} frames and {_MAX_LABELS} points, "
+            f"{path}: a C3D file counts up to {C3D_MAX_FRAMES} frames and {_MAX_LABELS} points, "
             f"this take has {len(time)} and {len(joints)}; export part of it (--frames), or another format"
         )
     points = np.zeros((4, len(joints), len(time)))

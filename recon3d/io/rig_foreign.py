@@ -83,7 +83,7 @@ def parse_aniposelib(data: dict[str, Any], path: Path, metres_per_unit: float | 
         name = str(entry.get("name", entry.get("cam_id", key)))
         try:
             raw.append((name, _aniposelib_intrinsics(entry), *_aniposelib_pose(entry)))
-        except (CameraError, ValueError) as error:
+        except (CameraError, ValueError, TypeError) as error:
             faults.append(f"{name}: {error}")
     if not raw and not faults:
         faults.append("there is no table of a camera with a 'matrix'")
@@ -91,7 +91,10 @@ def parse_aniposelib(data: dict[str, Any], path: Path, metres_per_unit: float | 
         raise CameraError(all_faults(faults, f"{path} cannot be used as a camera TOML:"))
     centres = np.stack([-(rotation.inverse() @ translation) for _, _, rotation, translation in raw])
     unit = metres_per_unit if metres_per_unit is not None else unit_of(centres, path)
-    return CameraRig(tuple(Camera(n, i, SE3(r, t * unit)) for n, i, r, t in raw))
+    # A camera at the origin, unturned, is the world: its y points down and no floor is known.
+    is_world = any(np.allclose(r.matrix, np.eye(3)) and np.allclose(t, 0) for _, _, r, t in raw)
+    unknown = frozenset({"up", "floor"}) if is_world else frozenset[str]()
+    return CameraRig(tuple(Camera(n, i, SE3(r, t * unit)) for n, i, r, t in raw), unknown=unknown)
 
 
 def unit_of(centres: np.ndarray, path: Path) -> float:
@@ -204,19 +207,20 @@ def _stereo_opencv(path: Path, matrix: _Matrix, store: Any, metres_per_unit: flo
 
 def _named_opencv(path: Path, names: list[str], matrix: _Matrix, store: Any, metres_per_unit: float | None) -> CameraRig:
     faults: list[str] = []
-    cameras: list[Camera] = []
+    raw: list[tuple[str, Intrinsics, SO3, np.ndarray]] = []
     for name in names:
         k, d = matrix(f"K_{name}"), matrix(f"dist_{name}", f"D_{name}")
         r, t = matrix(f"Rot_{name}", f"R_{name}"), matrix(f"T_{name}")
         if k is None or d is None or r is None or t is None:
             faults.append(f"{name}: needs K_{name}, dist_{name}, Rot_{name} (or R_{name}) and T_{name}")
             continue
-        rotation = SO3(r) if r.size == 9 else SO3.exp(np.ravel(r))
         try:
             intrinsics = Intrinsics(_size(store, k, name), k, "pinhole", np.ravel(d))
-            cameras.append(Camera(name, intrinsics, SE3(rotation, np.ravel(t) * (metres_per_unit or 1.0))))
+            raw.append((name, intrinsics, SO3(r) if r.size == 9 else SO3.exp(np.ravel(r)), np.ravel(t)))
         except CameraError as error:
             faults.append(f"{name}: {error}")
     if faults:
         raise CameraError(all_faults(faults, f"{path} cannot be used as an OpenCV rig:"))
-    return CameraRig(tuple(cameras))
+    centres = np.stack([-(rotation.inverse() @ translation) for _, _, rotation, translation in raw])
+    unit = metres_per_unit if metres_per_unit is not None else unit_of(centres, path)
+    return CameraRig(tuple(Camera(n, i, SE3(r, t * unit)) for n, i, r, t in raw))

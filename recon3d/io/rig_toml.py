@@ -52,6 +52,8 @@ def parse_rig_toml(data: dict[str, Any], path: Path, metres_per_unit: float = 1.
         dist, clock = entry.get("distortion", []), entry.get("clock", {})
         if not isinstance(dist, list) or not numbers(dist, len(dist)):
             found.append(f"{name}: distortion must be a list of numbers")
+        if not isinstance(entry.get("model", "pinhole"), str):
+            found.append(f"{name}: model must be a word")
         if not numbers([entry.get("skew", 0.0)], 1):
             found.append(f"{name}: skew must be a number")
         if not isinstance(clock, dict) or set(clock) - {"offset", "drift", "line_time"} or not numbers(list(clock.values()), len(clock)):

@@ -92,7 +92,7 @@ class PoseProblem:
         rest = (vector / self.armature.looseness[self.turning, None]) ** 2
         over = self._beyond(vector) / _LIMIT_RAD
         # The root's heading has no rest.
-        return 0.5 * (kernel.sum(1) + _REST_WEIGHT * rest[:, 1:].sum((1, 2)) + (over * over).sum(1))
+        return 0.5 * (kernel.sum(1) + _REST_WEIGHT * rest[:, self.turning != 0].sum((1, 2)) + (over * over).sum(1))
 
     def _beyond(self, vector: Float[np.ndarray, "some turning 3"]) -> Float[np.ndarray, "some hinges"]:
         column = np.searchsorted(self.turning, self.hinges)
@@ -106,14 +106,12 @@ class PoseProblem:
         g: Float[np.ndarray, "some k"],
         vector: Float[np.ndarray, "some turning 3"],
     ) -> None:
-        """Rest and limits. d log(R exp(d)) = Jr^-1(log R) d; its transpose turns the gradient, curvature is taken at rest."""
+        """Rest and limits. The gradient of |log R|^2 / 2 is log R itself; curvature is taken at rest."""
         column = 3 + np.arange(len(self.joint))
         place = np.searchsorted(self.turning, self.joint)
         stiff = _REST_WEIGHT / self.armature.looseness[self.joint] ** 2
         stiff[self.joint == 0] = 0.0
-        inverse = SO3.left_jacobian_inverse(vector)  # Jr^-1(v)' = Jl^-1(v)
-        slope = (inverse @ vector[..., None])[..., 0]
-        g[:, column] += stiff * slope[:, place, self.axis]
+        g[:, column] += stiff * vector[:, place, self.axis]
         h[:, column, column] += stiff
         first = {int(j): k for k, j in reversed(list(enumerate(self.joint)))}
         at = 3 + np.array([first[int(j)] for j in self.hinges], dtype=np.int64)

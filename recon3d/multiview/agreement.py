@@ -40,7 +40,8 @@ class Agreement:
     @property
     def disagreeing(self) -> tuple[str, ...]:
         """Cameras whose residuals are far beyond the detections' scatter, worst first."""
-        beyond = (self.residual_px > _DISAGREE_RATIO * self.scatter_px) & (self.residual_px > _DISAGREE_PX)
+        scatter = np.nan_to_num(self.scatter_px, nan=_DISAGREE_PX)  # unknown in a take of a few frames
+        beyond = (self.residual_px > _DISAGREE_RATIO * scatter) & (self.residual_px > _DISAGREE_PX)
         order = np.argsort(-np.nan_to_num(self.residual_px))
         return tuple(self.cameras[v] for v in order if beyond[v])
 
@@ -68,7 +69,9 @@ def judge_agreement(
             distance = np.linalg.norm(flat[v] - rig.cameras[v].project(others.xyz), axis=-1)
             left_out[v] = _median(distance)
     # Second differences of white noise have 6 times its variance; motion adds little at frame rates of film.
-    jump = np.diff(xy, 2, axis=1)[:, (np.diff(frame, 2) == 0) & (np.diff(frame)[1:] == np.diff(frame).min(initial=1))]
+    gap = np.diff(frame)
+    even = (gap[1:] == gap[:-1]) & (gap[1:] == (gap.min() if len(gap) else 1))
+    jump = np.diff(xy, 2, axis=1)[:, even]
     scatter = np.array([1.4826 * _median(np.abs(jump[v]).ravel()) / np.sqrt(6) for v in range(views)])
     return Agreement(
         rig.names,

@@ -22,7 +22,6 @@ from recon3d.multiview.sync import Timeline, synchronise
 from recon3d.records import Frame, Keypoints2D
 from recon3d.video import Video
 
-_BLOCK_S = 0.5
 _LIMB_CONFIDENCE = 0.2  # of the coarse search; only to tell people apart
 
 
@@ -41,7 +40,7 @@ class _View:
 def follow_subject(
     videos: Sequence[Video],
     rig: CameraRig,
-    start: int = 0,
+    starts: Sequence[int],
     stop: int | None = None,
     fit: ImageFit = "refuse",
     window: int = 500,
@@ -53,7 +52,7 @@ def follow_subject(
     Args:
         videos: one a camera of the rig, in its order.
         rig: only these cameras.
-        start: first frame of every video.
+        starts: first frame of each video.
         stop: frame to stop before.
         fit: how an image that is not the calibrated one came about, see `to_rig_pixels`.
         window: frames a view that are handed on at once, at least.
@@ -61,17 +60,20 @@ def follow_subject(
         watch: told after every block which frame comes next.
     """
     single, multi = SinglePose(), MultiPose()
-    views = [_View(v, v.frames(start, stop), Tracker(single, multi, settings), Sheet(v.camera, v.size, single.card), fit) for v in videos]
+    views = [
+        _View(v, v.frames(start, stop), Tracker(single, multi, settings), Sheet(v.camera, v.size, single.card), fit)
+        for v, start in zip(videos, starts, strict=True)
+    ]
     subject = SubjectTracker(rig, _LIMB_CONFIDENCE)
     with ThreadPoolExecutor(max_workers=max(1, min(len(views), os.cpu_count() or 1))) as pool:
         while True:
-            list(pool.map(_look, views))
-            alive = [view for view in views if not view.done]
-            if not alive:
+            list(pool.map(_read_ahead, views))
+            times = [_world_time(view, camera) for view, camera in zip(views, rig, strict=True)]
+            if not np.isfinite(times).any():
                 break
+            end = min(times) + settings.search_s
+            list(pool.map(_look, [view for view, time in zip(views, times, strict=True) if time < end]))
             _agree(views, rig, subject)
-            times = [rig.cameras[k].clock.to_world(np.array(v.ahead.time)) for k, v in enumerate(views) if v.ahead is not None]
-            end = float(min(times)) + _BLOCK_S
             list(pool.map(_run_block, views, rig.cameras, itertools.repeat(end)))
             watch(max([view.ahead.number for view in views if view.ahead is not None], default=stop or 0))
             if max(len(view.sheet) for view in views) >= window:
@@ -84,12 +86,21 @@ def follow_subject(
         yield _take(views, rig)
 
 
-def _look(view: _View) -> None:
-    """Decode the first frame of the block and search it."""
+def _read_ahead(view: _View) -> None:
+    """Decode the first frame of the next block."""
     view.found = None
     if view.ahead is None and not view.done:
         view.ahead = next(view.frames, None)
         view.done = view.ahead is None
+
+
+def _world_time(view: _View, camera: Camera) -> float:
+    """Of the next frame, on the rig's axis, s; infinite after the last."""
+    return float(camera.clock.to_world(np.array(view.ahead.time))) if view.ahead is not None else np.inf
+
+
+def _look(view: _View) -> None:
+    """Search the first frame of the block."""
     if view.ahead is not None:
         view.found = view.tracker.search(view.ahead.image)
 
@@ -135,8 +146,7 @@ def _coarse(view: _View) -> Keypoints2D:
 
 def _run_block(view: _View, camera: Camera, end: float) -> None:
     """Follow people up to a time on the rig's axis."""
-    clock = camera.clock
-    while view.ahead is not None and float(clock.to_world(np.array(view.ahead.time))) < end:
+    while view.ahead is not None and _world_time(view, camera) < end:
         view.sheet.add(view.ahead, view.tracker.step(view.ahead.image))
         view.ahead = next(view.frames, None)
         view.done = view.ahead is None

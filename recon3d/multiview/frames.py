@@ -30,7 +30,7 @@ def to_rig_pixels(seen: Keypoints2D, camera: Camera, fit: ImageFit = "refuse") -
             f"{have[0]:.0f} x {have[1]:.0f} px, which is another shape. Say how it came about with "
             "--image-fit scale, letterbox or crop"
         )
-    if fit in ("scale", "refuse"):
+    if same or fit == "scale":
         scale, bar = have / want, np.zeros(2)
     elif fit == "letterbox":
         scale = np.full(2, (have / want).min())

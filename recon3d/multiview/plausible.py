@@ -41,9 +41,10 @@ def refuse_hopeless(
     """
     with np.errstate(invalid="ignore"):
         extent = np.linalg.norm(np.fmax.reduce(xy, 2) - np.fmin.reduce(xy, 2), axis=-1)
-    size = float(np.median(extent[np.isfinite(extent)]))
+    extent = extent[np.isfinite(extent)]
+    size = float(np.median(extent)) if len(extent) else 0.0
     given, points = _typical_residual(rig, xy)
-    if given < _HOPELESS * size:
+    if given < _HOPELESS * size or not size:
         return points
     said = f"median residual {given:.0f} px" if np.isfinite(given) else "people would stand behind its cameras"
     for label, other in _readings(rig):

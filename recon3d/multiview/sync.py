@@ -13,6 +13,7 @@ from recon3d.geometry import CameraRig
 from recon3d.records import Keypoints2D
 from recon3d.skeleton import Layout
 
+_MOST_FILLED = 20  # empty frames to real ones
 _SAME_INSTANT = 0.51  # of the finest frame interval: the nearest frame is taken, none further away
 
 
@@ -111,7 +112,8 @@ def align_in_time(seen: Sequence[Seen], rig: CameraRig) -> Timeline:
 
     The camera with the finest steps leads; before, after and in holes of its recording others add their
     instants. Every camera gives the frame nearest to each instant, none if it is more than half a frame
-    away; instants that fewer than two cameras have are left out.
+    away. The timeline starts and ends with instants that two cameras have; holes in between are kept as
+    frames without evidence.
 
     Raises:
         InputError: a camera without frames, or no instant that two cameras share.
@@ -134,10 +136,33 @@ def align_in_time(seen: Sequence[Seen], rig: CameraRig) -> Timeline:
     if not shared.any():
         spans = "; ".join(f"{v.camera} {t[0]:.3f} to {t[-1]:.3f} s" for v, t in zip(seen, times, strict=True))
         raise InputError(f"the cameras share no instant: {spans}. Check the clocks of the rig.")
+    first, last = np.flatnonzero(shared)[[0, -1]]
+    instants, rows = _without_holes(instants[first : last + 1], rows[:, first : last + 1], step)
     # Numbers are the lead's, continued by its step where it has no frame.
     near = _nearest(times[lead], instants)
-    number = seen[lead].frame[near] + np.rint((instants - times[lead][near]) / step).astype(np.int64)
-    return Timeline(number[shared], instants[shared], rows[:, shared])
+    stride = int(np.median(np.diff(seen[lead].frame))) if len(times[lead]) > 1 else 1
+    number = seen[lead].frame[near] + stride * np.rint((instants - times[lead][near]) / step).astype(np.int64)
+    return Timeline(number, instants, rows)
+
+
+def _without_holes(
+    instants: Float[np.ndarray, "instants"], rows: Int[np.ndarray, "views instants"], step: float
+) -> tuple[Float[np.ndarray, "frames"], Int[np.ndarray, "views frames"]]:
+    """Instants at an even pace: where no camera has a frame for a while, frames without rows fill the hole.
+
+    Formats of one frame rate need them; a hole that is out of all proportion is left as it is.
+    """
+    gap = np.rint(np.diff(instants) / step).astype(np.int64)
+    missing = np.maximum(gap - 1, 0)
+    if not missing.any() or missing.sum() > _MOST_FILLED * len(instants) + 1000:
+        return instants, rows
+    after = np.repeat(np.arange(len(gap)), missing)
+    nth = np.arange(len(after)) - np.repeat(np.cumsum(missing) - missing, missing) + 1
+    filled = instants[after] + nth * (instants[after + 1] - instants[after]) / gap[after]
+    merged = np.concatenate([instants, filled])
+    order = np.argsort(merged, kind="stable")
+    empty = np.full((len(rows), len(filled)), -1, dtype=np.int64)
+    return merged[order], np.concatenate([rows, empty], 1)[:, order]
 
 
 def _nearest(time: Float[np.ndarray, "frames"], instants: Float[np.ndarray, "instants"]) -> Int[np.ndarray, "instants"]:

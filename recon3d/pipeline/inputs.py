@@ -127,7 +127,7 @@ def open_input_videos(inputs: Inputs) -> list[Video]:
 
 
 def fingerprint(path: Path) -> str:
-    """A hash of a file's or a folder's content; of a large file, of its size and of pieces all over it."""
+    """A hash of a file's or a folder's content; of a large video, of its size, its date and pieces all over it."""
     digest = hashlib.sha256()
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
         if not file.is_file():
@@ -135,9 +135,11 @@ def fingerprint(path: Path) -> str:
         size = file.stat().st_size
         digest.update(f"{file.relative_to(path).as_posix() if path.is_dir() else ''}:{size}:".encode())
         with open(file, "rb") as stream:
-            if size <= _SAMPLED * _PIECE:
-                digest.update(stream.read())
+            if size <= _SAMPLED * _PIECE or file.suffix.lower() not in SUFFIXES:
+                while piece := stream.read(_PIECE):
+                    digest.update(piece)
             else:
+                digest.update(str(file.stat().st_mtime_ns).encode())
                 for k in range(_SAMPLED):
                     stream.seek(k * (size - _PIECE) // (_SAMPLED - 1))
                     digest.update(stream.read(_PIECE))

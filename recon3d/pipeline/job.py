@@ -18,6 +18,7 @@ from recon3d.detect import load_card
 from recon3d.errors import CameraError, InputError
 from recon3d.geometry import CameraRig
 from recon3d.geometry.threads import single_threaded
+from recon3d.io.c3d import C3D_MAX_FRAMES
 from recon3d.io.files import atomic
 from recon3d.multiview import (
     Agreement,
@@ -127,12 +128,26 @@ def _run(job: Job, progress: Progress) -> Result:
     io.write_motion(take.motion(0), moved)
     _write_take_toml(take, job, found, prints, stages)
     take.forget_others(stages, [take.motion(0), *(take.keypoints2d(view.camera) for view in seen)])
-    exports = export_take(take, job.settings.export.formats)
     absent = {name: float((timeline.rows[v] < 0).mean()) for v, name in enumerate(rig.names)}
     absent |= {name: 1.0 for name in whole.names if name not in rig.names}
-    summary = summarise(seen, world, moved, known, absent, job.settings.multiview)
+    formats, notes = _formats(job, rig, len(timeline.frame))
+    summary = summarise(seen, world, moved, known, absent, notes, job.settings.multiview)
     report = write_report(take, summary, rig, world, moved)
+    exports = export_take(take, formats)
     return Result(take, summary, (*exports, *report))
+
+
+def _formats(job: Job, rig: CameraRig, frames: int) -> tuple[list[str], list[str]]:
+    """What can be exported, and what there is to say about what cannot or was not used."""
+    notes: list[str] = []
+    formats = list(job.settings.export.formats)
+    if frames > C3D_MAX_FRAMES and "c3d" in formats:
+        formats.remove("c3d")
+        notes.append(f"No C3D file: it counts up to {C3D_MAX_FRAMES} frames, this take has {frames}. Export part of it with --frames.")
+    rolling = [camera.name for camera in rig if camera.clock.line_time]
+    if rolling:
+        notes.append(f"The line time of {', '.join(rolling)} (rolling shutter) is not corrected for.")
+    return formats, notes
 
 
 def _checked(job: Job) -> tuple[CameraRig, Inputs]:
@@ -154,6 +169,8 @@ def _checked(job: Job) -> tuple[CameraRig, Inputs]:
     out = job.out.resolve()
     if out.exists() and not out.is_dir():
         raise InputError(f"{job.out} is a file; the take needs a folder")
+    if out.is_dir() and any(out.iterdir()) and not ((out / "take.toml").exists() or (out / "stages").exists()):
+        raise InputError(f"{job.out} holds other files and is no take folder; give a new or empty folder with -o")
     inside = [str(p) for p in (*found.paths.values(), job.rig) if p.resolve().is_relative_to(out)]
     if inside:
         raise InputError(f"{', '.join(inside)} lie inside the take folder {job.out}, which is written anew; give another -o")
@@ -197,18 +214,17 @@ def _evidence(
 
 def _detect(job: Job, rig: CameraRig, found: Inputs, stage: Stage, progress: Progress) -> Iterator[list[Keypoints2D]]:
     videos = open_input_videos(found)
-    start = job.first
-    done = [stage.windows(name) for name in found.paths]
-    if all(done):
-        k = min(len(paths) for paths in done)
-        start = max(int(StoredKeypoints(paths[:k]).frame[-1]) + 1 for paths in done)
+    # Windows are cut in time, so each camera goes on at a frame of its own.
+    stored = [stage.windows(name) for name in found.paths]
+    whole = min(len(paths) for paths in stored)
+    starts = [int(StoredKeypoints(paths[:whole]).frame[-1]) + 1 if whole else job.first for paths in stored]
     total = max(min(v.count, job.stop or v.count) for v in videos)
 
     def watch(frame: int) -> None:
         progress("detecting", min(frame or total, total), total)
 
     multiview = job.settings.multiview
-    yield from follow_subject(videos, rig, start, job.stop, job.image_fit, multiview.window, job.settings.detect, watch)
+    yield from follow_subject(videos, rig, starts, job.stop, job.image_fit, multiview.window, job.settings.detect, watch)
 
 
 def _read(job: Job, rig: CameraRig, found: Inputs, progress: Progress) -> Iterator[list[Keypoints2D]]:

@@ -56,6 +56,7 @@ def summarise(
     motions: Sequence[Callable[[], Motion]],
     known: Calibrated,
     absent: dict[str, float],
+    notes: list[str],
     settings: MultiviewSettings,
 ) -> Summary:
     """Everything the summary and the page say. Of a long take, medians are over every n-th frame."""
@@ -89,8 +90,8 @@ def summarise(
         camera_noise_scale=known.noise.scale.tolist(),
         longest_gaps=gaps,
         bones_m=_bones(armature),
-        fit_mm=1000 * float(np.nanmedian([_fit(w(), m()) for w, m in zip(worlds, motions, strict=True)])),
-        warnings=_warnings(known, world, history.observed, gaps, absent),
+        fit_mm=1000 * _median(np.concatenate([_misfit(w(), m())[::every] for w, m in zip(worlds, motions, strict=True)])),
+        warnings=[*_warnings(known, world, history.observed, gaps, absent), *notes],
     )
 
 
@@ -142,10 +143,11 @@ def _median(values: np.ndarray) -> float:
 
 
 def _coverage(seen: Sequence[StoredKeypoints], settings: MultiviewSettings) -> list[float]:
+    """Share of each camera's frames and joints with a detection, of anybody, above the confidence."""
     shares: list[float] = []
-    for view_ in seen:
-        rows = [(r().confidence >= settings.min_confidence).any(1).mean(0) for r in view_.readers()]
-        shares.append(float(np.mean(rows)))
+    for camera in seen:
+        counts = [(r().confidence >= settings.min_confidence).any(1) for r in camera.readers()]
+        shares.append(sum(int(c.sum()) for c in counts) / max(sum(c.size for c in counts), 1))
     return shares
 
 
@@ -168,13 +170,12 @@ def _bones(armature: Armature) -> dict[str, float]:
     return {name: float(length[j]) for j, name in enumerate(armature.joints) if length[j] > 0}
 
 
-def _fit(world: Keypoints3D, motion: Motion) -> float:
-    """Median distance of the armature's keypoints to the triangulated ones, m."""
+def _misfit(world: Keypoints3D, motion: Motion) -> np.ndarray:
+    """Distance of the armature's keypoints to the triangulated ones, (frames, points), m."""
     points = motion.armature.attachments.select(world.layout.points)
     chosen = motion.armature.keypoints(motion.poses())
     columns = [motion.armature.attachments.points.index(p) for p in points.points]
-    off = np.linalg.norm(chosen[:, columns] - world.xyz[:, 0, world.layout.indices(points.points)], axis=-1)
-    return _median(off)
+    return np.linalg.norm(chosen[:, columns] - world.xyz[:, 0, world.layout.indices(points.points)], axis=-1)
 
 
 def _warnings(
@@ -189,7 +190,7 @@ def _warnings(
             left = f", {a.left_out_px[v]:.0f} px from what the others say" if np.isfinite(a.left_out_px[v]) else ""
             dx, dy = a.offset_px[v]
             each.append(f"{name} by {a.residual_px[v]:.0f} px{left}, on average {dx:+.0f}, {dy:+.0f} px")
-        scatter = float(np.nanmedian(a.scatter_px))
+        scatter = _median(a.scatter_px)
         out.append(
             f"The cameras disagree: {'; '.join(each)}. Single detections scatter by only {scatter:.1f} px from frame to "
             "frame, so most of this stays the same: a camera was moved or calibrated with an error, or the detector "

@@ -84,8 +84,9 @@ class Take:
 
     def sweep(self) -> None:
         """Remove what a run that was killed left half-written."""
-        for part in self.folder.rglob(".*.part") if self.folder.is_dir() else ():
-            part.unlink(missing_ok=True)
+        for place in (".", "keypoints2d", "motion", "exports", "stages/*"):
+            for part in self.folder.glob(f"{place}/.*.part"):
+                part.unlink(missing_ok=True)
 
     def forget_others(self, stages: Sequence[Stage], outputs: Sequence[Path]) -> None:
         """Remove stages and outputs of earlier runs: a take folder speaks of one run."""

@@ -75,7 +75,8 @@ class Armature:
     Attributes:
         skeleton: names and parents.
         rest_offset: from the parent to the joint at rest, m; the root's is zero.
-        free: which of its own axes a joint may turn about.
+        free: which of its own axes a solver's steps may turn a joint about. One axis keeps a joint a hinge; two
+            hold only to first order.
         looseness: standard deviation of each joint's turn from rest in plausible poses, rad; it decides
             only what no keypoint does.
         limit: lowest and highest turn about a free axis, rad, for joints with one free axis.

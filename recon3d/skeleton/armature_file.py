@@ -4,7 +4,7 @@ import functools
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -37,6 +37,7 @@ def load_armature(name: str = "human") -> Armature:
 
 def parse_armature(data: dict[str, Any], source: str) -> Armature:
     """An armature from the entries of its file; ``left_`` entries are mirrored to ``right_``."""
+    _check_kinds(data, source)
     rows = _with_right(data.get("joint", []))
     faults = [f"joint {r.get('name')!r}: unknown entry {k!r}" for r in rows for k in sorted(set(r) - _JOINT_KEYS)]
     faults += [f"a joint without a name: {r!r}" for r in rows if not isinstance(r.get("name"), str)]
@@ -72,6 +73,36 @@ def parse_armature(data: dict[str, Any], source: str) -> Armature:
     )
 
 
+def _check_kinds(data: dict[str, Any], source: str) -> None:
+    """Entries of the wrong kind, all at once, before anything is made of them."""
+    faults: list[str] = []
+    rows: Any = data.get("joint", [])
+    if not isinstance(rows, list) or not all(isinstance(r, dict) for r in cast(list[Any], rows)):
+        raise LayoutError(f"armature {source}: joints are written as [[joint]] tables")
+    for row in cast(list[dict[str, Any]], rows):
+        name = row.get("name")
+        if "offset" in row and not _numbers(row["offset"], 3):
+            faults.append(f"joint {name!r}: offset must be three numbers, m")
+        if not isinstance(row.get("free", ""), str) or set(row.get("free", "")) - set("xyz"):
+            faults.append(f"joint {name!r}: free must be some of the letters x, y, z")
+        if "limit_deg" in row and not _numbers(row["limit_deg"], 2):
+            faults.append(f"joint {name!r}: limit_deg must be two numbers")
+        if not _numbers([row.get("looseness_deg", 1.0)], 1):
+            faults.append(f"joint {name!r}: looseness_deg must be a number")
+    points: Any = data.get("keypoints", {})
+    for point, place in cast(dict[str, Any], points).items() if isinstance(points, dict) else ():
+        entry = cast(list[Any], place) if isinstance(place, list) else []
+        if len(entry) != 2 or not isinstance(entry[0], str) or not _numbers(entry[1], 3):
+            faults.append(f'keypoint {point!r} must be ["joint", [x, y, z]]')
+    if faults:
+        raise LayoutError(all_faults(faults, f"armature {source} cannot be used:"))
+
+
+def _numbers(value: Any, count: int) -> bool:
+    items = cast(list[Any], value) if isinstance(value, list) else []
+    return len(items) == count and all(isinstance(v, int | float) and not isinstance(v, bool) for v in items)
+
+
 def _mirrored(name: str) -> str:
     if name.startswith("left_"):
         return "right_" + name.removeprefix("left_")
@@ -81,7 +112,7 @@ def _mirrored(name: str) -> str:
 
 
 def _with_right(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """All joints, each left one followed, after the last of its run, by its mirror image."""
+    """All joints, then the mirror images of the left ones that have none."""
     out = list(rows)
     for row in rows:
         name = str(row.get("name"))

@@ -69,5 +69,17 @@ def test_rig_names():
         CameraRig(())
 
 
+@pytest.mark.parametrize("name", ["../evil", 'a"b', "", "a/b", "a:b", " a", "a."])
+def test_names_that_no_file_can_have(name):
+    with pytest.raises(CameraError, match="camera name"):
+        Camera(name, Intrinsics((1000, 800), K.copy()), SE3.identity())
+
+
+@pytest.mark.parametrize("clock", [{"drift": -1.0}, {"offset": float("nan")}, {"line_time": -1e-5}])
+def test_impossible_clocks(clock):
+    with pytest.raises(CameraError, match="no clock"):
+        Clock(**clock)
+
+
 def test_clock():
     np.testing.assert_allclose(Clock(offset=0.5, drift=1e-3).to_world(np.array([0.0, 10.0])), [0.5, 10.51])

@@ -200,3 +200,14 @@ def test_own_file_with_wrong_tables(tmp_path, text):
     path.write_text(f"version = 1\n{text}\n" if "cameras" in text else f"version = 1\n{text}\n[cameras]\n")
     with pytest.raises(CameraError):
         read_rig(path)
+
+
+def test_a_camera_that_is_the_world_has_no_up(tmp_path):
+    from recon3d.geometry import SE3, CameraRig
+
+    first = RIG.cameras[0].cam_from_world.inverse()
+    cameras = tuple(type(c)(c.name, c.intrinsics, c.cam_from_world @ first) for c in RIG)
+    cameras = (type(cameras[0])(cameras[0].name, cameras[0].intrinsics, SE3.identity()), *cameras[1:])
+    path = tmp_path / "calibration.toml"
+    path.write_text(aniposelib_text(CameraRig(cameras)))
+    assert read_rig(path).unknown == {"up", "floor"}

@@ -161,6 +161,18 @@ def test_bvh_angles_do_not_jump(tmp_path):
     assert np.abs(np.diff(angles[:, [0, 1, 2]], axis=0)).max() < 60
 
 
+def test_a_knee_past_a_right_angle_does_not_flip():
+    from recon3d.io.bvh import continuous, euler_zxy
+
+    bend = np.deg2rad(np.linspace(0, 150, 60))
+    rotation = SO3.exp(np.stack([bend, 0 * bend, 0 * bend], -1)).matrix[:, None]  # a hinge
+    angles = continuous(euler_zxy(rotation))
+    assert np.abs(np.diff(angles, axis=0)).max() < 0.05
+    z, x, y = np.moveaxis(angles[:, 0], -1, 0)
+    turn = [SO3.exp(np.stack([a * (k == i) for i in range(3)], -1)) for a, k in ((z, 2), (x, 0), (y, 1))]
+    np.testing.assert_allclose((turn[0] @ turn[1] @ turn[2]).matrix, rotation[:, 0], atol=1e-9)
+
+
 def test_bvh_side_car(take, tmp_path):
     _, _, motion = take
     state = motion.state.copy()

@@ -243,6 +243,10 @@ class TestInputThatCannotBeUsed:
         with pytest.raises(InputError, match="is a file"):
             pipeline.run(job(out / "take.toml"))
         assert snapshot(out) == before
+        (tmp_path / "mine").mkdir()
+        (tmp_path / "mine" / "thesis.txt").write_text("x")
+        with pytest.raises(InputError, match="holds other files"):
+            pipeline.run(job(tmp_path / "mine"))
 
     def test_a_failing_run_leaves_the_take_as_it_was(self, tmp_path):
         out, folder = tmp_path / "take", copy_openpose(tmp_path / "in")
@@ -396,7 +400,7 @@ def test_names_in_folders(tmp_path):
 
 
 def test_fingerprints_follow_content_not_names(tmp_path):
-    a, b = tmp_path / "a", tmp_path / "b"
+    a, b = tmp_path / "a.npz", tmp_path / "b.npz"
     a.write_bytes(b"1" * 5_000_000)
     b.write_bytes(b"1" * 5_000_000)
     assert fingerprint(a) == fingerprint(b)
@@ -468,11 +472,13 @@ def test_a_run_that_was_stopped_goes_on_with_the_missing_window(tmp_path, monkey
     before = [p.read_bytes() for p in left]
     assert not (tmp_path / "take" / "take.toml").exists()
 
-    asked: list[int] = []
+    asked: list[list[int]] = []
     original = follow.follow_subject
-    monkeypatch.setattr("recon3d.pipeline.job.follow_subject", lambda v, r, start, *a: (asked.append(start), original(v, r, start, *a))[1])
+    monkeypatch.setattr(
+        "recon3d.pipeline.job.follow_subject", lambda v, r, starts, *a: (asked.append(starts), original(v, r, starts, *a))[1]
+    )
     result = pipeline.run(videos)
-    assert asked == [30]
+    assert asked == [[30, 30]]
     assert [p.read_bytes() for p in left] == before
     assert io.read_keypoints2d(result.take.keypoints2d("cam03")).frame.tolist() == list(range(50))
     whole = pipeline.run(replace(videos, out=tmp_path / "whole"))

@@ -108,6 +108,10 @@ def test_armature_fits_the_proportions():
         ({"joint": [{"name": "a", "colour": 1}]}, "unknown entry 'colour'"),
         ({"joint": [{"name": "a"}], "keypoints": {"k": ["z", [0, 0, 0]]}}, "'z', which is no joint"),
         ({"joint": [{"name": "a"}, {"name": "b"}]}, "no other, is the root"),
+        ({"joint": {"name": "a"}}, "tables"),
+        ({"joint": [{"name": "a", "offset": [0, 1]}]}, "offset must be three numbers"),
+        ({"joint": [{"name": "a", "free": "pitch"}]}, "letters x, y, z"),
+        ({"joint": [{"name": "a"}], "keypoints": {"nose": "a"}}, "keypoint 'nose' must be"),
     ],
 )
 def test_faulty_armatures(data, message):
