@@ -54,7 +54,7 @@ class DenseSettings:
     """Steps a problem may take."""
     min_gain: float = 1e-4
     """A problem is done when a step lowers its cost by less than this share."""
-    first_damping: float = 1e-3
+    first_damping: float = 1e-4
     """Damping of the first step, as a share of the largest curvature."""
 
 

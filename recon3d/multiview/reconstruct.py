@@ -18,7 +18,7 @@ from recon3d.records import Keypoints3D, State
 from recon3d.records.keypoints3d import concatenate
 from recon3d.skeleton import body_links
 
-_SAMPLE_RUNS, _SAMPLE_RUN = 12, 8  # noise is measured on so many runs of so many frames
+_SAMPLE_RUNS, _SAMPLE_RUN = 8, 6  # noise is measured on so many runs of so many frames
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,15 +132,15 @@ def fingerprint(path: Path) -> str:
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
         if not file.is_file():
             continue
-        size = file.stat().st_size
-        digest.update(f"{file.relative_to(path).as_posix() if path.is_dir() else ''}:{size}:".encode())
+        digest.update(f"{file.relative_to(path).as_posix()}:".encode())
+        facts = file.stat() if file.suffix.lower() in SUFFIXES else None
         with open(file, "rb") as stream:
-            if size <= _SAMPLED * _PIECE or file.suffix.lower() not in SUFFIXES:
+            if facts is None or facts.st_size <= _SAMPLED * _PIECE:
                 while piece := stream.read(_PIECE):
                     digest.update(piece)
-            else:
-                digest.update(str(file.stat().st_mtime_ns).encode())
-                for k in range(_SAMPLED):
-                    stream.seek(k * (size - _PIECE) // (_SAMPLED - 1))
-                    digest.update(stream.read(_PIECE))
+                continue
+            digest.update(f"{facts.st_size}:{facts.st_mtime_ns}:".encode())
+            for k in range(_SAMPLED):
+                stream.seek(k * (facts.st_size - _PIECE) // (_SAMPLED - 1))
+                digest.update(stream.read(_PIECE))
     return digest.hexdigest()
