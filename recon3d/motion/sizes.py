@@ -31,8 +31,9 @@ def fit_sizes(armature: Armature, parts: Sequence[Evidence]) -> Armature:
         return armature
     every = sample(concatenate(parts))
     armature = _with_measured_bones(armature, every)
+    pose = Pose(*starting_pose(armature, every))
     for _ in range(_ROUNDS):
-        pose = fit_pose(armature, every, Pose(*starting_pose(armature, every)), DenseSettings(max_steps=4, min_gain=1e-3))
+        pose = fit_pose(armature, every, pose, DenseSettings(max_steps=3, min_gain=1e-3))
         armature = _with_measured_points(armature, every, pose)
         every = Evidence(armature.attachments.select(every.attachments.points), every.xyz, every.root_information, every.state)
     return armature

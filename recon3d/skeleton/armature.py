@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 
 from recon3d.arrays import freeze_fields
 from recon3d.errors import LayoutError, all_faults
-from recon3d.geometry.lie import SE3, SO3, skew
+from recon3d.geometry.lie import SE3, SO3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,7 +170,7 @@ class Armature:
         weight: Float[np.ndarray, "frames points 3 3"],
         force: Float[np.ndarray, "frames points 3"],
     ) -> tuple[Float[np.ndarray, "frames dof dof"], Float[np.ndarray, "frames dof"]]:
-        """J'WJ and J'f of `keypoint_jacobian`, without forming J.
+        """J'WJ (W symmetric) and J'f of `keypoint_jacobian`, without forming J.
 
         A point's velocity is linear in the six numbers (angular, linear) of the motion of whatever carries
         it; the 6x6 information of all points beyond a joint is summed first, as the composite rigid body
@@ -178,14 +178,17 @@ class Armature:
         """
         joint, axis = self.columns()
         frames, count = points.shape[:2]
-        carry = np.zeros((frames, count, 3, 6))
-        carry[..., :3] = -skew(points)
-        carry[..., 3:] = np.eye(3)
-        turned = np.swapaxes(carry, -1, -2)
-        inertia = (turned @ (weight @ carry)).reshape(frames, count, 36)
-        wrench = (turned @ force[..., None])[..., 0]
+        # A point p moves by v + w x p = [-[p]x, 1] (w, v): W [p]x and its like are cross products of rows.
+        arm = points[..., None, :]
+        turned = np.cross(arm, weight)
+        inertia = np.empty((frames, count, 6, 6))
+        inertia[..., :3, :3] = np.swapaxes(np.cross(arm, np.swapaxes(turned, -1, -2)), -1, -2)
+        inertia[..., 3:, :3], inertia[..., :3, 3:] = turned, np.swapaxes(turned, -1, -2)
+        inertia[..., 3:, 3:] = weight
+        wrench = np.concatenate([np.cross(points, force), force], -1)
         beyond = self.skeleton.descends()[self.attachments.joint].T.astype(float)
-        inertia, wrench = (beyond @ inertia).reshape(frames, -1, 6, 6), beyond @ wrench
+        inertia = (beyond @ inertia.reshape(frames, count, 36)).reshape(frames, -1, 6, 6)
+        wrench = beyond @ wrench
         carrier = np.concatenate([np.zeros(3, np.int64), joint])
         screw = np.zeros((frames, len(carrier), 6))
         screw[:, :3, 3:] = np.eye(3)
