@@ -24,7 +24,7 @@ _MAX_FAULTS = 8
 _ABSURD = 1e6  # px; NaN, infinite and larger numbers are no pixels
 _MARGIN, _OUTSIDE = 0.1, 0.2  # a point may lie off the image by this share; so many may not
 _TELL_FROM = 100  # files at a time that a layout is told from
-_CLEARLY_SHORTER = 0.75  # of the mean bone; 0.4 to 0.6 on recordings from the front, the side and behind
+_CLEARLY_SHORTER = 0.75  # of the mean bone; 0.35 on the four cameras of the embedded recording
 
 
 @dataclass(frozen=True, slots=True)
