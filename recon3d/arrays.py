@@ -71,6 +71,12 @@ def whole_rows(values: np.ndarray) -> np.ndarray:
     return np.logical_and.reduce(np.isfinite(values), axis=-1)
 
 
+def finite_median(values: np.ndarray) -> float:
+    """Median of the finite numbers; NaN where there is none."""
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if len(known) else float("nan")
+
+
 def windows(count: int, size: int, overlap: int = 0) -> Iterator[slice]:
     """Slices of at most ``size`` items that cover ``range(count)``; neighbours share ``overlap`` items."""
     if size <= overlap:

@@ -18,7 +18,7 @@ class Demo:
     out: Annotated[Path, arg(aliases=["-o"])] = Path("recon3d-demo")
     """Folder to write the take into."""
     keypoints: bool = False
-    """Start from the shipped OpenPose keypoints instead of the videos (seconds instead of half a minute)."""
+    """Start from the shipped OpenPose keypoints instead of the videos, which is quicker."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,12 @@ def skew(v: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3 3"]:
     return out
 
 
+def without_sign_flips(wxyz: Float[np.ndarray, "frames *batch 4"]) -> Float[np.ndarray, "frames *batch 4"]:
+    """The same rotations by quaternions whose sign lies nearer to that of the frame before."""
+    flip = np.where((wxyz[1:] * wxyz[:-1]).sum(-1, keepdims=True) < 0, -1.0, 1.0)
+    return np.concatenate([wxyz[:1], wxyz[1:] * np.cumprod(flip, axis=0)])
+
+
 def _angle_terms(
     square: Float[np.ndarray, "*batch"],
 ) -> tuple[Float[np.ndarray, "*batch"], Float[np.ndarray, "*batch"], Float[np.ndarray, "*batch"]]:

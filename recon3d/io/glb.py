@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from recon3d.geometry import SO3
+from recon3d.geometry.lie import without_sign_flips
 from recon3d.io.axes import FROM_Z_UP, tip_offset, y_up
 from recon3d.io.files import atomic
 from recon3d.records import Motion
@@ -80,10 +81,7 @@ def write_glb(path: Path, motion: Motion) -> None:
 def _animation(motion: Motion, place: np.ndarray, rotation: np.ndarray, buffer: _Buffer) -> dict[str, Any]:
     time = (motion.time - motion.time[0]).astype(np.float32)[:, None]
     clock = buffer.add(time, "SCALAR", bounds=True)
-    quaternion = SO3(rotation).wxyz()
-    if len(quaternion) > 1:  # no jump to the antipode between two frames
-        flip = np.cumprod(np.where((quaternion[1:] * quaternion[:-1]).sum(-1) < 0, -1.0, 1.0), axis=0)
-        quaternion[1:] *= flip[..., None]
+    quaternion = without_sign_flips(SO3(rotation).wxyz())
     xyzw = quaternion[..., [1, 2, 3, 0]].astype(np.float32)
     samplers: list[dict[str, Any]] = [{"input": clock, "output": buffer.add(place.astype(np.float32), "VEC3")}]
     channels: list[dict[str, Any]] = [{"sampler": 0, "target": {"node": 0, "path": "translation"}}]

@@ -11,7 +11,7 @@ from recon3d.motion.evidence import Evidence, concatenate
 from recon3d.motion.inverse_kinematics import Pose, fit_pose
 from recon3d.motion.start import joint_targets, starting_pose
 from recon3d.records import State
-from recon3d.skeleton import Armature
+from recon3d.skeleton import Armature, other_side
 
 _SAMPLE = 32  # frames that lengths are taken from; on the embedded recording all 100 change them by up to 1.4 mm
 _MIN_FRAMES = 5
@@ -76,7 +76,7 @@ def _with_measured_points(armature: Armature, evidence: Evidence, pose: Pose) ->
             measured[point] = (np.median(local[observed[:, k], k], axis=0), n)
     offset = armature.attachments.offset.copy()
     for k, point in enumerate(armature.attachments.points):
-        other = _other_side(point)
+        other = other_side(point)
         found = [measured[point]] if point in measured else []
         if other != point and other in measured:
             value, n = measured[other]
@@ -87,10 +87,3 @@ def _with_measured_points(armature: Armature, evidence: Evidence, pose: Pose) ->
             if other == point:
                 offset[k, 0] = 0.0  # in the middle of the body
     return armature.with_sizes(armature.rest_offset, offset)
-
-
-def _other_side(point: str) -> str:
-    for a, b in (("left_", "right_"), ("right_", "left_")):
-        if point.startswith(a):
-            return b + point.removeprefix(a)
-    return point

@@ -8,6 +8,7 @@ import numpy as np
 from recon3d.errors import InputError
 from recon3d.geometry import SO3
 from recon3d.geometry.least_squares import DenseSettings
+from recon3d.geometry.lie import without_sign_flips
 from recon3d.motion.evidence import Evidence, gather
 from recon3d.motion.inverse_kinematics import Pose, fit_pose
 from recon3d.motion.sizes import fit_sizes, sample
@@ -53,7 +54,7 @@ def solve_windows(
             part = evidence.take(posed)
             pose = fit_pose(armature, part, Pose(*starting_pose(armature, part)), DenseSettings(settings.max_steps, min_gain=1e-3))
             translation[posed] = pose.translation
-            rotation[posed] = _continuous(SO3(pose.rotation).wxyz())
+            rotation[posed] = without_sign_flips(SO3(pose.rotation).wxyz())
             state[posed] = _states(armature, part)
         yield Motion(int(world.people[person]), armature, world.frame, world.time, translation, rotation, state)
 
@@ -66,14 +67,6 @@ def solve(world: Keypoints3D, settings: MotionSettings = MotionSettings()) -> di
         (motion,) = solve_windows([world], person, armature, settings)
         out[motion.person] = motion
     return out
-
-
-def _continuous(wxyz: np.ndarray) -> np.ndarray:
-    """Quaternions with the sign that lies nearer to the frame before."""
-    if len(wxyz) < 2:
-        return wxyz
-    flip = np.cumprod(np.where((wxyz[1:] * wxyz[:-1]).sum(-1) < 0, -1.0, 1.0), axis=0)
-    return np.concatenate([wxyz[:1], wxyz[1:] * flip[..., None]])
 
 
 def _states(armature: Armature, evidence: Evidence) -> np.ndarray:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from recon3d.arrays import freeze_fields
+from recon3d.arrays import finite_median, freeze_fields
 from recon3d.geometry import CameraRig
 from recon3d.geometry.triangulation import triangulate
 
@@ -67,22 +67,17 @@ def judge_agreement(
             names = [name for k, name in enumerate(rig.names) if k != v]
             others = triangulate(rig.select(names), np.delete(flat, v, 0), 1.0, max_depth_error=np.inf)
             distance = np.linalg.norm(flat[v] - rig.cameras[v].project(others.xyz), axis=-1)
-            left_out[v] = _median(distance)
+            left_out[v] = finite_median(distance)
     # Second differences of white noise have 6 times its variance; motion adds little at frame rates of film.
     gap = np.diff(frame)
     even = (gap[1:] == gap[:-1]) & (gap[1:] == (gap.min() if len(gap) else 1))
     jump = np.diff(xy, 2, axis=1)[:, even]
-    scatter = np.array([1.4826 * _median(np.abs(jump[v]).ravel()) / np.sqrt(6) for v in range(views)])
+    scatter = np.array([1.4826 * finite_median(np.abs(jump[v]).ravel()) / np.sqrt(6) for v in range(views)])
     return Agreement(
         rig.names,
-        np.array([_median(residual[v][:, chosen]) for v in range(views)]),
-        np.array([[_median(residual[v, :, j]) for j in range(joints)] for v in range(views)]),
+        np.array([finite_median(residual[v][:, chosen]) for v in range(views)]),
+        np.array([[finite_median(residual[v, :, j]) for j in range(joints)] for v in range(views)]),
         left_out,
-        np.array([[_median(offset[v, :, k]) for k in (0, 1)] for v in range(views)]),
+        np.array([[finite_median(offset[v, :, k]) for k in (0, 1)] for v in range(views)]),
         scatter,
     )
-
-
-def _median(values: Float[np.ndarray, "some"]) -> float:
-    values = values[np.isfinite(values)]
-    return float(np.median(values)) if len(values) else np.nan

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from recon3d.arrays import freeze_fields
+from recon3d.arrays import finite_median, freeze_fields
 from recon3d.geometry import CameraRig
 from recon3d.geometry.triangulation import RobustSettings, Triangulation, triangulate, triangulate_robust
 
@@ -44,7 +44,7 @@ def estimate_noise(rig: CameraRig, xy: Float[np.ndarray, "views points 2"], sigm
     views = len(rig)
     everyone = triangulate(rig, xy, sigma_px, max_depth_error=np.inf)
     with np.errstate(invalid="ignore"):
-        residual = np.array([_median(everyone.residual_px[v]) for v in range(views)])
+        residual = np.array([finite_median(everyone.residual_px[v]) for v in range(views)])
     usable = np.isfinite(everyone.residual_px).sum(0) >= 2
     count = int(usable.sum())
     if count < 20:
@@ -74,9 +74,4 @@ def _scale(answer: Triangulation, sigma_px: Float[np.ndarray, "views points"], r
     # m views give 2 m numbers for 3 unknowns: residuals are smaller than errors by this share.
     share = np.where(views >= 2, (2 * views - 3) / np.maximum(2 * views, 1), np.nan)
     chi2 = (answer.residual_px / sigma_px) ** 2 / share
-    return float(np.sqrt(_median(chi2[rows][used[rows]]) / _MEDIAN_CHI2))
-
-
-def _median(values: Float[np.ndarray, "some"]) -> float:
-    values = values[np.isfinite(values)]
-    return float(np.median(values)) if len(values) else np.nan
+    return float(np.sqrt(finite_median(chi2[rows][used[rows]]) / _MEDIAN_CHI2))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from recon3d import io, view
+from recon3d.arrays import finite_median
 from recon3d.geometry import CameraRig
 from recon3d.multiview import Calibrated, MultiviewSettings
 from recon3d.pipeline.take import StoredKeypoints, Take
@@ -76,11 +77,11 @@ def summarise(
         seconds=float(history.time[-1] - history.time[0]) + step,
         fps=1 / step if step else 0.0,
         observed=float(history.observed.mean()),
-        residual_px=_median(residual),
-        sigma_mm=_median(sigma),
+        residual_px=finite_median(residual),
+        sigma_mm=finite_median(sigma),
         joint_observed=history.observed.mean(0).tolist(),
-        joint_residual_px=[_median(residual[:, j]) for j in range(joints)],
-        joint_sigma_mm=[_median(sigma[:, j]) for j in range(joints)],
+        joint_residual_px=[finite_median(residual[:, j]) for j in range(joints)],
+        joint_sigma_mm=[finite_median(sigma[:, j]) for j in range(joints)],
         camera_joint_residual_px=agreement.joint_residual_px.tolist(),
         camera_seen=_coverage(seen, settings),
         camera_residual_px=agreement.residual_px.tolist(),
@@ -90,7 +91,7 @@ def summarise(
         camera_noise_scale=known.noise.scale.tolist(),
         longest_gaps=gaps,
         bones_m=_bones(armature),
-        fit_mm=1000 * _median(np.concatenate([_misfit(w(), m())[::every] for w, m in zip(worlds, motions, strict=True)])),
+        fit_mm=1000 * finite_median(np.concatenate([_misfit(w(), m())[::every] for w, m in zip(worlds, motions, strict=True)])),
         warnings=[*_warnings(known, world, history.observed, gaps, absent), *notes],
     )
 
@@ -135,11 +136,6 @@ def write_report(
     )
     view.write_page(page, asdict(summary), scene)
     return page, data
-
-
-def _median(values: np.ndarray) -> float:
-    values = values[np.isfinite(values)]
-    return float(np.median(values)) if len(values) else float("nan")
 
 
 def _coverage(seen: Sequence[StoredKeypoints], settings: MultiviewSettings) -> list[float]:
@@ -190,7 +186,7 @@ def _warnings(
             left = f", {a.left_out_px[v]:.0f} px from what the others say" if np.isfinite(a.left_out_px[v]) else ""
             dx, dy = a.offset_px[v]
             each.append(f"{name} by {a.residual_px[v]:.0f} px{left}, on average {dx:+.0f}, {dy:+.0f} px")
-        scatter = _median(a.scatter_px)
+        scatter = finite_median(a.scatter_px)
         out.append(
             f"The cameras disagree: {'; '.join(each)}. Single detections scatter by only {scatter:.1f} px from frame to "
             "frame, so most of this stays the same: a camera was moved or calibrated with an error, or the detector "

@@ -2,7 +2,7 @@
 
 from recon3d.skeleton.armature import Armature, Attachments, Skeleton
 from recon3d.skeleton.armature_file import load_armature
-from recon3d.skeleton.layout import Layout, layout_names, load_layout
+from recon3d.skeleton.layout import Layout, layout_names, load_layout, other_side
 from recon3d.skeleton.mapping import Mapping, map_layout
 from recon3d.skeleton.proportions import body_links
 
@@ -17,4 +17,5 @@ __all__ = [
     "load_armature",
     "load_layout",
     "map_layout",
+    "other_side",
 ]

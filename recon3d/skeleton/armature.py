@@ -158,7 +158,7 @@ class Armature:
         out = np.zeros((*points.shape, 3 + len(joint)))
         out[..., :3] = np.eye(3)
         e = axes[..., None, :, :]
-        for k in range(3):  # the cross product by components: np.cross copies three times as much
+        for k in range(3):  # the cross product by components
             i, j = (k + 1) % 3, (k + 2) % 3
             out[..., k, 3:] = (e[..., i] * arm[..., j] - e[..., j] * arm[..., i]) * beyond
         return out

@@ -10,6 +10,7 @@ import numpy as np
 
 from recon3d.errors import LayoutError, all_faults
 from recon3d.skeleton.armature import Armature, Attachments, Skeleton
+from recon3d.skeleton.layout import other_side
 
 _JOINT_KEYS = {"name", "parent", "offset", "free", "looseness_deg", "limit_deg"}
 
@@ -53,7 +54,7 @@ def parse_armature(data: dict[str, Any], source: str) -> Armature:
         faults.append("there are no [[joint]] entries")
     if faults:
         raise LayoutError(all_faults(faults, f"armature {source} cannot be used:"))
-    mirror = [names.index(_mirrored(n)) if _mirrored(n) in names else i for i, n in enumerate(names)]
+    mirror = [names.index(other_side(n)) if other_side(n) in names else i for i, n in enumerate(names)]
     parents = [names.index(r["parent"]) if "parent" in r else -1 for r in rows]
     skeleton = Skeleton(str(data.get("name", source)), tuple(names), np.array(parents), np.array(mirror))
     free = np.array([[axis in r.get("free", "xyz") for axis in "xyz"] for r in rows])
@@ -103,21 +104,13 @@ def _numbers(value: Any, count: int) -> bool:
     return len(items) == count and all(isinstance(v, int | float) and not isinstance(v, bool) for v in items)
 
 
-def _mirrored(name: str) -> str:
-    if name.startswith("left_"):
-        return "right_" + name.removeprefix("left_")
-    if name.startswith("right_"):
-        return "left_" + name.removeprefix("right_")
-    return name
-
-
 def _with_right(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """All joints, then the mirror images of the left ones that have none."""
     out = list(rows)
     for row in rows:
         name = str(row.get("name"))
-        if name.startswith("left_") and _mirrored(name) not in {str(r.get("name")) for r in rows}:
-            other = dict(row, name=_mirrored(name), parent=_mirrored(str(row.get("parent"))))
+        if name.startswith("left_") and other_side(name) not in {str(r.get("name")) for r in rows}:
+            other = dict(row, name=other_side(name), parent=other_side(str(row.get("parent"))))
             if "offset" in row:
                 x, y, z = row["offset"]
                 other["offset"] = [-x, y, z]
@@ -133,6 +126,6 @@ def _points_with_right(points: dict[str, Any]) -> dict[str, tuple[str, list[floa
     out: dict[str, tuple[str, list[float]]] = {}
     for name, (joint, offset) in points.items():
         out[name] = (joint, offset)
-        if name.startswith("left_") and _mirrored(name) not in points:
-            out[_mirrored(name)] = (_mirrored(joint), [-offset[0], offset[1], offset[2]])
+        if name.startswith("left_") and other_side(name) not in points:
+            out[other_side(name)] = (other_side(joint), [-offset[0], offset[1], offset[2]])
     return out

@@ -15,6 +15,14 @@ from recon3d.arrays import freeze_fields
 from recon3d.errors import LayoutError, all_faults, valid_names
 
 
+def other_side(name: str) -> str:
+    """The mirror image's name: left_ and right_ in front of it exchanged; the name itself in the middle of a body."""
+    for a, b in (("left_", "right_"), ("right_", "left_")):
+        if name.startswith(a):
+            return b + name.removeprefix(a)
+    return name
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Layout:
     """Named points in the order of the data.

@@ -6,7 +6,7 @@ from importlib import resources
 import numpy as np
 
 from recon3d.geometry.links import Links
-from recon3d.skeleton.layout import Layout
+from recon3d.skeleton.layout import Layout, other_side
 
 _PLACEMENT_M = 0.015  # where on a joint a detector puts its point
 
@@ -17,7 +17,7 @@ def body_links(layout: Layout) -> Links:
     found: dict[tuple[int, int], tuple[float, float]] = {}
     for row in tomllib.loads(text)["distance"]:
         a, b = row["points"]
-        for ends in ((a, b), (_other_side(a), _other_side(b))):
+        for ends in ((a, b), (other_side(a), other_side(b))):
             if all(end in layout.points for end in ends):
                 pair = sorted(layout.index(end) for end in ends)
                 sigma = float(np.hypot(row["length_m"] * row["share"], _PLACEMENT_M))
@@ -25,7 +25,3 @@ def body_links(layout: Layout) -> Links:
     pairs = np.array(list(found), dtype=np.int64).reshape(-1, 2)
     sizes = np.array(list(found.values()), dtype=float).reshape(-1, 2)
     return Links(len(layout), pairs, sizes[:, 0].copy(), sizes[:, 1].copy())
-
-
-def _other_side(point: str) -> str:
-    return point.replace("left_", "\0").replace("right_", "left_").replace("\0", "right_")
