@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from recon3d.arrays import freeze_fields
 from recon3d.errors import CameraError, all_faults, valid_names
@@ -132,36 +132,83 @@ class Clock:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Camera:
-    """One camera of a rig; ``cam_from_world @ point_world`` is the point in the camera's axes (m)."""
+    """One camera of a rig; ``cam_from_world @ point_world`` is the point in the camera's axes (m).
+
+    Attributes:
+        name: files are named after it.
+        intrinsics: the lens.
+        cam_from_world: one pose, or (poses,) of them for a camera that moves.
+        clock: camera time to world time.
+        pose_frame: the source frame of each pose of a moving camera, rising; None for one that stands.
+    """
 
     name: str
     intrinsics: Intrinsics
     cam_from_world: SE3
     clock: Clock = Clock()
+    pose_frame: Int[np.ndarray, "poses"] | None = None
 
     def __post_init__(self) -> None:
+        freeze_fields(self)
         if not _NAME.fullmatch(self.name):
             raise CameraError(f"camera name {self.name!r}: use letters, digits, '_', '-', '.' and inner spaces; files are named after it")
         rotation, translation = self.cam_from_world.rotation.matrix, self.cam_from_world.translation
-        if rotation.shape != (3, 3) or translation.shape != (3,):
-            raise CameraError(f"camera {self.name}: the pose must be one rotation (3, 3) and one translation (3,)")
+        poses = () if self.pose_frame is None else self.pose_frame.shape
+        if rotation.shape != (*poses, 3, 3) or translation.shape != (*poses, 3) or poses == (0,):
+            raise CameraError(
+                f"camera {self.name}: the pose must be one rotation (3, 3) and one translation (3,), or one of each for every pose_frame"
+            )
+        if self.pose_frame is not None and (np.diff(self.pose_frame) <= 0).any():
+            raise CameraError(f"camera {self.name}: the frames of its poses must rise")
         if not (np.isfinite(rotation).all() and np.isfinite(translation).all()):
             raise CameraError(f"camera {self.name}: the pose holds numbers that are not finite")
-        off = np.abs(rotation @ rotation.T - np.eye(3)).max()
-        if off > 1e-4 or np.linalg.det(rotation) < 0:
+        off = np.abs(rotation @ np.swapaxes(rotation, -1, -2) - np.eye(3)).max()
+        determinant = float(np.linalg.det(rotation).min())
+        if off > 1e-4 or determinant < 0:
             raise CameraError(
                 f"camera {self.name}: its rotation is not one (R R^T differs from 1 by {off:.2g}, "
-                f"determinant {np.linalg.det(rotation):.3g}); check the order of the numbers and the axes"
+                f"determinant {determinant:.3g}); check the order of the numbers and the axes"
             )
+
+    @property
+    def moves(self) -> bool:
+        """Whether it has a pose for every one of some frames."""
+        return self.pose_frame is not None
+
+    def at_frame(self, frame: int) -> "Camera":
+        """The camera as it stands in one source frame; itself if it does not move.
+
+        Between two frames with poses the turn is shared out evenly and the centre goes straight.
+
+        Raises:
+            CameraError: a frame before the first pose or after the last.
+        """
+        if self.pose_frame is None:
+            return self
+        first, last = int(self.pose_frame[0]), int(self.pose_frame[-1])
+        if not first <= frame <= last:
+            raise CameraError(f"camera {self.name} moves and has poses for frames {first} to {last}; frame {frame} lies outside")
+        after = int(np.searchsorted(self.pose_frame, frame))
+        before = after if self.pose_frame[after] == frame else after - 1
+        share = 0.0 if after == before else float((frame - self.pose_frame[before]) / (self.pose_frame[after] - self.pose_frame[before]))
+        a, b = (SE3(SO3(self.cam_from_world.rotation.matrix[k]), self.cam_from_world.translation[k]).inverse() for k in (before, after))
+        rotation = a.rotation @ SO3.exp(share * (a.rotation.inverse() @ b.rotation).log())
+        world_from_cam = SE3(rotation, (1 - share) * a.translation + share * b.translation)
+        return replace(self, cam_from_world=world_from_cam.inverse(), pose_frame=None)
+
+    def _standing(self) -> SE3:
+        if self.moves:
+            raise CameraError(f"camera {self.name} moves: ask for it at one frame")
+        return self.cam_from_world
 
     @property
     def centre(self) -> Float[np.ndarray, "3"]:
         """Position in the world, m."""
-        return self.cam_from_world.inverse().translation
+        return self._standing().inverse().translation
 
     def project(self, points: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 2"]:
         """World points (m) to pixels, through the lens; NaN at or behind the camera."""
-        return self.intrinsics.project(self.cam_from_world @ points)
+        return self.intrinsics.project(self._standing() @ points)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -204,6 +251,11 @@ class CameraRig:
     def names(self) -> tuple[str, ...]:
         """Of the cameras, in order."""
         return tuple(camera.name for camera in self.cameras)
+
+    @property
+    def moving(self) -> tuple[str, ...]:
+        """Names of the cameras that move."""
+        return tuple(camera.name for camera in self.cameras if camera.moves)
 
     def select(self, names: Iterable[str]) -> "CameraRig":
         """The rig of these cameras alone, in this order."""

@@ -13,6 +13,7 @@ distortion = [-0.1, 0.02, 0, 0, 0]  # OpenCV's order
 rotation = [0.0, 0.0, 0.0]        # rotation vector of cam_from_world, rad
 translation = [0.0, 0.0, 3.0]     # of cam_from_world, m
 clock = { offset = 0.0, drift = 0.0, line_time = 0.0 }  # s; optional
+pose_frame = [0, 1]               # only of a moving camera: source frames; rotation and translation are then lists of rows
 """
 
 from pathlib import Path
