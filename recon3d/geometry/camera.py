@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from recon3d.arrays import freeze_fields
 from recon3d.errors import CameraError, all_faults, valid_names
 from recon3d.geometry import lens
-from recon3d.geometry.lie import SE3
+from recon3d.geometry.lie import SE3, SO3
 
 MAX_OFF_AXIS = np.deg2rad(80)
 """Rays further off the optical axis have no usable normalised coordinates (tan grows past 5.7)."""
@@ -191,10 +191,13 @@ class Camera:
         after = int(np.searchsorted(self.pose_frame, frame))
         before = after if self.pose_frame[after] == frame else after - 1
         share = 0.0 if after == before else float((frame - self.pose_frame[before]) / (self.pose_frame[after] - self.pose_frame[before]))
-        a, b = (SE3(SO3(self.cam_from_world.rotation.matrix[k]), self.cam_from_world.translation[k]).inverse() for k in (before, after))
+        a, b = self._pose(before).inverse(), self._pose(after).inverse()
         rotation = a.rotation @ SO3.exp(share * (a.rotation.inverse() @ b.rotation).log())
         world_from_cam = SE3(rotation, (1 - share) * a.translation + share * b.translation)
         return replace(self, cam_from_world=world_from_cam.inverse(), pose_frame=None)
+
+    def _pose(self, k: int) -> SE3:
+        return SE3(SO3(self.cam_from_world.rotation.matrix[k]), self.cam_from_world.translation[k])
 
     def _standing(self) -> SE3:
         if self.moves:

@@ -32,7 +32,7 @@ def pinhole(dist: Float[np.ndarray, "coefficients"]) -> Lens:
     c[: len(dist)] = dist
     k1, k2, p1, p2, k3, k4, k5, k6, s1, s2, s3, s4, tilt_x, tilt_y = c.tolist()
     rational, prism, tilted = any(c[5:8]), any(c[8:12]), any(c[12:14])
-    tilt = _tilt_matrix(tilt_x, tilt_y)
+    tilt = tilt_matrix(tilt_x, tilt_y)
 
     def distort(x: Plane, y: Plane) -> tuple[Plane, Plane, Jacobian]:
         xx, yy, xy = x * x, y * y, x * y
@@ -148,11 +148,32 @@ def _start(lens: Lens, xd: Plane, yd: Plane) -> tuple[Plane, Plane]:
     return xd * grow, yd * grow
 
 
-def _tilt_matrix(tilt_x: float, tilt_y: float) -> Float[np.ndarray, "3 3"]:
+def tilt_matrix(tilt_x: float, tilt_y: float) -> Float[np.ndarray, "3 3"]:
+    """The homography of a sensor tilted by these angles (rad) about x and y."""
+    about_x, about_y = _turns(tilt_x, tilt_y)
+    rotation = about_y @ about_x
+    return _straighten(rotation) @ rotation
+
+
+def tilt_derivatives(tilt_x: float, tilt_y: float) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "3 3"]]:
+    """`tilt_matrix` differentiated by each angle."""
+    about_x, about_y = _turns(tilt_x, tilt_y)
     cx, sx, cy, sy = np.cos(tilt_x), np.sin(tilt_x), np.cos(tilt_y), np.sin(tilt_y)
-    rotation = np.array([[cy, 0, -sy], [0, 1, 0], [sy, 0, cy]]) @ np.array([[1, 0, 0], [0, cx, sx], [0, -sx, cx]])
-    projection = np.array([[rotation[2, 2], 0, -rotation[0, 2]], [0, rotation[2, 2], -rotation[1, 2]], [0, 0, 1]])
-    return projection @ rotation
+    rotation = about_y @ about_x
+    d_x = about_y @ np.array([[0, 0, 0], [0, -sx, cx], [0, -cx, -sx]])
+    d_y = np.array([[-sy, 0, -cy], [0, 0, 0], [cy, 0, -sy]]) @ about_x
+    last = np.diag([0.0, 0.0, 1.0])  # constant in `_straighten`
+    first, second = ((_straighten(d) - last) @ rotation + _straighten(rotation) @ d for d in (d_x, d_y))
+    return first, second
+
+
+def _turns(tilt_x: float, tilt_y: float) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "3 3"]]:
+    cx, sx, cy, sy = np.cos(tilt_x), np.sin(tilt_x), np.cos(tilt_y), np.sin(tilt_y)
+    return np.array([[1, 0, 0], [0, cx, sx], [0, -sx, cx]]), np.array([[cy, 0, -sy], [0, 1, 0], [sy, 0, cy]])
+
+
+def _straighten(rotation: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3 3"]:
+    return np.array([[rotation[2, 2], 0, -rotation[0, 2]], [0, rotation[2, 2], -rotation[1, 2]], [0, 0, 1]])
 
 
 def _homography(h: Float[np.ndarray, "3 3"], x: Plane, y: Plane, inner: Jacobian) -> tuple[Plane, Plane, Jacobian]:
