@@ -43,8 +43,12 @@ def make_person(
     seed: int = 0,
     layout: str = "halpe_26",
     stature: float = 1.70,
+    time: Float[np.ndarray, "frames"] | None = None,
 ) -> Person:
     """A person of this stature (m) in motion near the origin.
+
+    ``time`` (s) are the instants of the frames, where they are not ``fps`` apart from 0 on: the same seed is
+    the same person doing the same thing, as another camera's clock sees it.
 
     ``seed`` changes sizes by some percent, the phase, the path and the amplitude of the movement.
     """
@@ -61,7 +65,9 @@ def make_person(
         raise InputError(f"no motion {kind!r}; there are {valid_names(kinds)}")
     rng = np.random.default_rng([seed, sorted(kinds).index(kind)])
     armature = _sized(load_armature(), stature, rng)
-    actor = _Actor(armature, np.arange(frames) / fps, rng, stature / 1.70)
+    time = np.arange(frames) / fps if time is None else np.array(time, float)
+    frames = len(time)
+    actor = _Actor(armature, time, rng, stature / 1.70)
     kinds[kind](actor)
     rotation = SO3.exp(actor.vector).matrix
     if actor.turn is not None:
