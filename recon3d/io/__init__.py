@@ -1,6 +1,7 @@
 """One module a format; dictionaries from suffix to function are the door.
 
-Add a format with ``KEYPOINT_WRITERS[".xyz"] = write_xyz`` or ``MOTION_WRITERS[".xyz"] = ...``.
+Add a format with ``KEYPOINT_WRITERS[".xyz"] = write_xyz`` or ``MOTION_WRITERS[".xyz"] = ...``;
+a rig's with ``RIG_WRITERS["name"] = ...``.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,7 +21,7 @@ from recon3d.io.npz import (
     write_motion,
 )
 from recon3d.io.openpose import OpenPoseOptions, read_openpose
-from recon3d.io.rig import read_rig
+from recon3d.io.rig import RIG_READERS, RIG_WRITERS, read_intrinsics, read_rig, write_rig
 from recon3d.io.rig_toml import write_rig_toml
 from recon3d.io.tables import write_csv, write_trc
 from recon3d.records import Keypoints3D, Motion
@@ -55,7 +56,10 @@ def write(path: Path | str, data: Keypoints3D | Motion, person: int = 0) -> None
 __all__ = [
     "KEYPOINT_WRITERS",
     "MOTION_WRITERS",
+    "RIG_READERS",
+    "RIG_WRITERS",
     "OpenPoseOptions",
+    "read_intrinsics",
     "read_keypoints2d",
     "read_keypoints3d",
     "read_motion",
@@ -70,6 +74,7 @@ __all__ = [
     "write_keypoints2d",
     "write_keypoints3d",
     "write_motion",
+    "write_rig",
     "write_rig_toml",
     "write_trc",
 ]
