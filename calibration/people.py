@@ -123,7 +123,9 @@ def calibrate_people(
 
 
 def _check(seen: Sequence[Keypoints2D], intrinsics: Mapping[str, Intrinsics], settings: PeopleSettings) -> _Found:
-    faults = [f"no lens (intrinsics) for camera {s.camera!r}; there are {valid_names(intrinsics)}" for s in seen if s.camera not in intrinsics]
+    faults = [
+        f"no lens (intrinsics) for camera {s.camera!r}; there are {valid_names(intrinsics)}" for s in seen if s.camera not in intrinsics
+    ]
     names = [s.camera for s in seen]
     faults += [f"two inputs for camera {name!r}" for name in sorted({n for n in names if names.count(n) > 1})]
     if len({s.layout.name for s in seen}) > 1:
@@ -141,7 +143,9 @@ def _check(seen: Sequence[Keypoints2D], intrinsics: Mapping[str, Intrinsics], se
     refused = {s.camera: "it saw nobody" for s, tracks in zip(seen, candidates, strict=True) if not tracks}
     kept = [k for k, tracks in enumerate(candidates) if tracks]
     if len(kept) < 2:
-        raise CameraError(f"fewer than two cameras saw anybody: {', '.join(sorted(refused))} saw nobody above confidence {settings.min_confidence}")
+        raise CameraError(
+            f"fewer than two cameras saw anybody: {', '.join(sorted(refused))} saw nobody above confidence {settings.min_confidence}"
+        )
     lenses = [intrinsics[names[k]] for k in kept]
     tracks = choose_subject([candidates[k] for k in kept], lenses, settings.clocks == "known")
     return _Found([names[k] for k in kept], tracks, lenses, [Clock()] * len(kept), refused)
@@ -201,9 +205,7 @@ def _why_apart(name: str, names: Sequence[str], pairs: Sequence[Pair]) -> str:
     return "its points do not fit the scene that the other cameras agree on"
 
 
-def _adjust(
-    found: _Found, rig: CameraRig, free: Free, sampled: Sampled, settings: PeopleSettings
-) -> tuple[Adjusted, Sampled, CameraRig]:
+def _adjust(found: _Found, rig: CameraRig, free: Free, sampled: Sampled, settings: PeopleSettings) -> tuple[Adjusted, Sampled, CameraRig]:
     """Cameras first, then clocks with them, keypoints sampled anew as the clocks move."""
     narrowing = AdjustSettings(outlier_share=settings.outlier_share)
     adjusted = adjust(rig, free, sampled.flat_xy, sampled.flat_sigma, narrowing)
@@ -298,7 +300,9 @@ def _cues(points: Float[np.ndarray, "frames joints 3"], rig: CameraRig, found: _
         elif a in layout.points and b in layout.points:
             measured = float(np.nanmedian(np.linalg.norm(points[:, layout.index(a)] - points[:, layout.index(b)], axis=-1)))
         else:
-            raise InputError(f"a distance from {a} to {b}: both must be cameras ({valid_names(rig.names)}) or points ({valid_names(layout.points)})")
+            raise InputError(
+                f"a distance from {a} to {b}: both must be cameras ({valid_names(rig.names)}) or points ({valid_names(layout.points)})"
+            )
         cues.append(distance_cue(f"{a} to {b}", measured, true_m, sigma_m))
     body = body_cue(points, layout, settings.stature_m)
     return cues + [body] * (body is not None)

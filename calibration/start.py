@@ -118,7 +118,9 @@ def start_rig(
         if grown is not None and (best is None or grown.score > best.score):
             best = grown
     if best is None:
-        raise CameraError(f"the cameras {valid_names(names)} agree in pairs, but their points fit no common scene: check that the lenses fit")
+        raise CameraError(
+            f"the cameras {valid_names(names)} agree in pairs, but their points fit no common scene: check that the lenses fit"
+        )
     return best.rig, pairs
 
 
@@ -133,7 +135,11 @@ def _few(xy: Float[np.ndarray, "views points 2"], count: int) -> np.ndarray:
 
 
 def _grow(
-    seed: Pair, names: Sequence[str], intrinsics: Sequence[Intrinsics], xy: Float[np.ndarray, "views points 2"], sigma_px: Float[np.ndarray, "views points"]
+    seed: Pair,
+    names: Sequence[str],
+    intrinsics: Sequence[Intrinsics],
+    xy: Float[np.ndarray, "views points 2"],
+    sigma_px: Float[np.ndarray, "views points"],
 ) -> Adjusted | None:
     """From a pair to all cameras that see enough of the points so far, round after round."""
     poses: dict[int, SE3] = {seed.a: SE3.identity(), seed.b: seed.pose.b_from_a}
@@ -150,7 +156,9 @@ def _grow(
         except CameraError:
             return state if len(members) > 2 else None
         size = np.linalg.norm(state.rig.centres() - state.rig.centres().mean(0), axis=1).max()
-        poses = {v: replace(c.cam_from_world, translation=c.cam_from_world.translation / size) for v, c in zip(members, state.rig, strict=True)}
+        poses = {
+            v: replace(c.cam_from_world, translation=c.cam_from_world.translation / size) for v, c in zip(members, state.rig, strict=True)
+        }
         points = state.points / size
         sound = np.isfinite(points).all(-1) & (state.inlier.sum(0) > 1.5)
         added = {
@@ -180,5 +188,3 @@ def _resect(
     sigma = 3 * sigma_px[seen][sound] / focal
     found = resect(points[seen][sound], rays[sound], sigma, seed=seed)
     return None if found is None or found.inlier.mean() < 0.3 else found.cam_from_world
-
-

@@ -36,7 +36,10 @@ def choose_subject(candidates: Sequence[Sequence[Track]], intrinsics: Sequence[I
     chosen = {a: i, b: j}
     while len(chosen) < views:
         options = [
-            (sum(between(v, k, w, m) for w, m in chosen.items()), -v, -k) for v in range(views) if v not in chosen for k in range(len(candidates[v]))
+            (sum(between(v, k, w, m) for w, m in chosen.items()), -v, -k)
+            for v in range(views)
+            if v not in chosen
+            for k in range(len(candidates[v]))
         ]
         _, v, k = max(options)
         chosen[-v] = -k

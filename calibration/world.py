@@ -136,7 +136,11 @@ def ground_of(points: Points, time: Float[np.ndarray, "frames"], layout: Layout)
     axis = _body_axis(points, layout)
     if axis is None:
         return None
-    feet = [(j, next(h for key, h in _FOOT_M.items() if name.endswith(key))) for j, name in enumerate(layout.points) if name.endswith(tuple(_FOOT_M))]
+    feet = [
+        (j, next(h for key, h in _FOOT_M.items() if name.endswith(key)))
+        for j, name in enumerate(layout.points)
+        if name.endswith(tuple(_FOOT_M))
+    ]
     if any("heel" in layout.points[j] or "toe" in layout.points[j] for j, _ in feet):
         feet = [(j, h) for j, h in feet if "ankle" not in layout.points[j]]
     if not feet:
@@ -202,7 +206,7 @@ def _standing(
         known = np.isfinite(level)
         if known.sum() < 10:
             continue
-        slow: Bool[np.ndarray, "frames"] = known & (np.nan_to_num(speed, nan=np.inf) < _STILL_M_S)
+        slow: Bool[np.ndarray, frames] = known & (np.nan_to_num(speed, nan=np.inf) < _STILL_M_S)
         low = level < np.nanquantile(level, 0.05) + 0.10
         chosen = slow & low
         places.append(track[chosen])

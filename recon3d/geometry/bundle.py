@@ -130,7 +130,7 @@ class PointBundle:
             residual, columns = self._camera(cameras, v, local, cameras.rotation[v])
             part = slices[v]
             shared, point = columns[:, : part.stop - part.start], columns[:, part.stop - part.start :]
-            flat = shared.transpose(1, 0, 2).reshape(shared.shape[1], -1)
+            flat = shared.transpose(1, 0, 2).reshape(shared.shape[1], residual.size)
             border[part, part] = flat @ flat.T
             gradient[part] = flat @ residual.reshape(-1)
             cost += 0.5 * float(np.vdot(residual, residual))
@@ -335,12 +335,16 @@ class TargetBundle:
             by_world = np.einsum("rkp,ki->rip", by_point, cameras.rotation[v])
             of_camera = np.concatenate([*turned, found.by_lens * root], 1)
             of_target = np.concatenate([by_world, turned_by(by_world, world.reshape(3, -1))], 1)
-            flat = of_camera.transpose(1, 0, 2).reshape(of_camera.shape[1], -1)
+            flat = of_camera.transpose(1, 0, 2).reshape(of_camera.shape[1], residual.size)
             border[part, part] = flat @ flat.T
             gradient[part] = flat @ residual.reshape(-1)
             cost += 0.5 * float(np.vdot(residual, residual))
             # Image by image: (images, rows of both coordinates and all points, columns).
-            a = of_camera.reshape(2, -1, images, points).transpose(2, 1, 0, 3).reshape(images, -1, 2 * points)
+            a = (
+                of_camera.reshape(2, of_camera.shape[1], images, points)
+                .transpose(2, 1, 0, 3)
+                .reshape(images, of_camera.shape[1], 2 * points)
+            )
             b = of_target.reshape(2, 6, images, points).transpose(2, 1, 0, 3).reshape(images, 6, 2 * points)
             r = residual.reshape(2, images, points).transpose(1, 0, 2).reshape(images, 2 * points, 1)
             cross[:, part, own.frame] = (b @ a.transpose(0, 2, 1)).transpose(1, 2, 0)
