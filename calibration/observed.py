@@ -77,6 +77,11 @@ class Sampled:
         """Frames and joints as one axis, px."""
         return self.sigma_px.reshape(len(self.xy), -1)
 
+    @property
+    def kind(self) -> Int[np.ndarray, "points"]:
+        """Which joint each point is, with frames and joints as one axis."""
+        return np.tile(np.arange(self.xy.shape[2]), self.xy.shape[1])
+
 
 def tracks_of(seen: Keypoints2D, min_confidence: float = 0.3, most: int = 3) -> list[Track]:
     """The people of one camera, the one with most evidence first.

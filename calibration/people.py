@@ -208,7 +208,7 @@ def _why_apart(name: str, names: Sequence[str], pairs: Sequence[Pair]) -> str:
 def _adjust(found: _Found, rig: CameraRig, free: Free, sampled: Sampled, settings: PeopleSettings) -> tuple[Adjusted, Sampled, CameraRig]:
     """Cameras first, then clocks with them, keypoints sampled anew as the clocks move."""
     narrowing = AdjustSettings(outlier_share=settings.outlier_share)
-    adjusted = adjust(rig, free, sampled.flat_xy, sampled.flat_sigma, narrowing)
+    adjusted = adjust(rig, free, sampled.flat_xy, sampled.flat_sigma, narrowing, kind=sampled.kind)
     if settings.clocks == "known":
         return adjusted, sampled, adjusted.rig
     timed = replace(free, offset=True, drift=settings.clocks == "drift")
@@ -218,10 +218,10 @@ def _adjust(found: _Found, rig: CameraRig, free: Free, sampled: Sampled, setting
         sampled = _sampled(found, settings)
         points = adjusted.points.reshape(*sampled.xy.shape[1:3], 3) if adjusted.points.size == sampled.xy[0].size // 2 * 3 else None
         if points is None:
-            adjusted = adjust(rig, free, sampled.flat_xy, sampled.flat_sigma, narrowing)
+            adjusted = adjust(rig, free, sampled.flat_xy, sampled.flat_sigma, narrowing, kind=sampled.kind)
             points = adjusted.points.reshape(*sampled.xy.shape[1:3], 3)
         motions = _motions(points, sampled)
-        adjusted = adjust(rig, each, sampled.flat_xy, sampled.flat_sigma, replace(narrowing, widths=(2.0,)), motions)
+        adjusted = adjust(rig, each, sampled.flat_xy, sampled.flat_sigma, replace(narrowing, widths=(2.0,)), motions, sampled.kind)
         new = [camera.clock for camera in adjusted.rig]
         change = max(abs(a.offset - b.offset) + abs(a.drift - b.drift) * 10 for a, b in zip(new, found.clocks, strict=True))
         found.clocks[:] = new

@@ -20,6 +20,7 @@ from recon3d.geometry.lie import SE3
 from recon3d.geometry.schur import SchurSystem
 from recon3d.geometry.sightings import Poses, sight
 
+_FRAME = 3  # anchored points that fix a world
 ViewPlane = Float[np.ndarray, "views points"]
 
 
@@ -46,6 +47,19 @@ class Motions:
     row: ViewPlane
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Anchors:
+    """What is known of points beforehand.
+
+    Attributes:
+        points: m; anything where nothing is known.
+        information: 1 / sigma^2 of each coordinate, m^-2; 0 where nothing is known.
+    """
+
+    points: Float[np.ndarray, "3 points"]
+    information: Float[np.ndarray, "points"]
+
+
 class PointBundle:
     """Points seen by cameras.
 
@@ -56,6 +70,7 @@ class PointBundle:
         sigma_px: of each coordinate, px.
         motions: needed where a clock is free. A clock's step moves the points along their velocities while
             the pixels stay as they are: with changed clocks the caller samples its keypoints anew.
+        anchors: points whose place is known; with three of them the world has a frame.
     """
 
     def __init__(
@@ -65,8 +80,10 @@ class PointBundle:
         xy: Float[np.ndarray, "views points 2"],
         sigma_px: ViewPlane,
         motions: Motions | None = None,
+        anchors: Anchors | None = None,
     ):
         self.cameras = CameraUnknowns.of(rig, free)
+        self._anchors = anchors
         self._motions = motions
         self._free_lens = any(f.lens for f in self.cameras.free)
         self._clock = tuple((c.offset, c.drift, c.line_time) for c in self.cameras.clock)
@@ -107,14 +124,21 @@ class PointBundle:
         residual, front = self._residuals(at)
         if ((self.weight > 1e-6) & ~front).any():
             return float("inf")
-        return 0.5 * float(np.vdot(residual, residual))
+        return 0.5 * float(np.vdot(residual, residual)) + self._anchored(at)
+
+    def _anchored(self, at: PointsAt) -> float:
+        if self._anchors is None:
+            return 0.0
+        return 0.5 * float(((at.points - self._anchors.points) ** 2 * self._anchors.information).sum())
 
     def retract(self, at: PointsAt, border: Float[np.ndarray, "border"], groups: Float[np.ndarray, "3 points"]) -> PointsAt:
         """Cameras and points moved."""
         return PointsAt(at.cameras.retract(border), at.points + groups)
 
     def gauge(self, at: PointsAt) -> Float[np.ndarray, "border freedoms"]:
-        """The seven freedoms of a world without a known frame, or none where a camera stands."""
+        """The seven freedoms of a world without a known frame, or none where a camera stands or points are anchored."""
+        if self._anchors is not None and (self._anchors.information > 0).sum() >= _FRAME:
+            return np.zeros((at.cameras.count, 0))
         return at.cameras.gauge(scale=True)
 
     def linearise(self, at: PointsAt) -> SchurSystem:
@@ -141,6 +165,11 @@ class PointBundle:
                     blocks[i, k] += (point[:, i] * point[:, k]).sum(0)
         for i, k in ((0, 1), (0, 2), (1, 2)):
             blocks[i, k] = blocks[k, i]
+        if self._anchors is not None:
+            for i in range(3):
+                blocks[i, i] += self._anchors.information
+                own[i] += self._anchors.information * (at.points[i] - self._anchors.points[i])
+            cost += self._anchored(at)
         return SchurSystem(border, gradient, cross, blocks, own, cost)
 
     def _moved(self, at: PointsAt) -> Callable[[int], Float[np.ndarray, "3 points"]]:

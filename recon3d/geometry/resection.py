@@ -13,6 +13,8 @@ from recon3d.errors import TooFewViewsError
 from recon3d.geometry.lie import SE3, SO3
 from recon3d.opencv import import_cv2
 
+_FEWEST = 4  # points with one pose
+
 
 @dataclass(frozen=True, slots=True)
 class ResectionSettings:
@@ -56,7 +58,7 @@ def resect(
     settings: ResectionSettings = ResectionSettings(),
     seed: int = 0,
 ) -> Resection | None:
-    """The most likely pose, or None where no hypothesis has the support of six points.
+    """The most likely pose, or None where no hypothesis has the support of six points (of all, where there are fewer).
 
     Args:
         points: in the world, m.
@@ -66,10 +68,10 @@ def resect(
         seed: of the samples.
 
     Raises:
-        TooFewViewsError: fewer than six points.
+        TooFewViewsError: fewer than four points, which have more than one pose.
     """
-    if len(points) < 6:
-        raise TooFewViewsError(f"the pose of a camera needs six points or more, not {len(points)}")
+    if len(points) < _FEWEST:
+        raise TooFewViewsError(f"the pose of a camera needs four points or more, not {len(points)}")
     rng = np.random.default_rng(seed)
     judged = np.sort(rng.choice(len(points), min(settings.judged, len(points)), replace=False))
     poses = _hypotheses(points, rays, settings, rng)
@@ -86,7 +88,7 @@ def resect(
     whole = (points, rays, sigma)
     pose, normal = _refine(pose, whole, np.ones(4), settings)
     gain = _support(_chi2(pose, *whole), settings.outlier_share, 1.0)[0]
-    if (gain > np.log(2)).sum() < 6:
+    if (gain > np.log(2)).sum() < min(6, len(points)):
         return None
     found = SE3(SO3(pose.rotation.matrix[0].copy()), pose.translation[0].copy())
     return Resection(found, 1 - np.exp(-gain), float(gain.sum()), np.linalg.pinv(normal[0], hermitian=True))
@@ -97,10 +99,11 @@ def _hypotheses(
 ) -> SE3 | None:
     cv2 = import_cv2()
     usable = np.flatnonzero(rays[:, 2] > 0.05)
-    if len(usable) < 6:
+    if len(usable) < _FEWEST:
         return None
     plane = rays[:, :2] / np.where(rays[:, 2:] > 0.05, rays[:, 2:], 1.0)
-    size = min(settings.sample_size, len(usable))
+    # Of few points some are left out in turn, since one may be wrong.
+    size = max(_FEWEST, min(settings.sample_size, len(usable) - 2))
     rotations: list[np.ndarray] = []
     translations: list[np.ndarray] = []
     for _ in range(settings.samples):

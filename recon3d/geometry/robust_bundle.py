@@ -9,7 +9,7 @@ Points are triangulated anew at every width, so that none stays where a bad star
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from recon3d.errors import CameraError
 from recon3d.geometry.bundle import Motions, PointBundle, PointsAt
@@ -47,7 +47,7 @@ class Adjusted:
         points: m; NaN where a point was not used.
         inlier: probability of each sighting to be of its point; 0 where absent.
         chi2: squared residual over the variance by the sigmas given; NaN where absent.
-        noise: factor between those sigmas and the data's.
+        noise: factor between those sigmas and the data's (the median over kinds of points).
         covariance: of the free parameters, in the order of ``cameras``; no step along the gauge.
         gauge: the directions that were held, orthonormal.
         score: log likelihood of the sightings over "all are wrong".
@@ -71,6 +71,7 @@ def adjust(
     sigma_px: Float[np.ndarray, "views points"],
     settings: AdjustSettings = AdjustSettings(),
     motions: Motions | None = None,
+    kind: Int[np.ndarray, "points"] | None = None,
 ) -> Adjusted:
     """Refine cameras on sightings of points.
 
@@ -81,12 +82,13 @@ def adjust(
         sigma_px: of each coordinate, px.
         settings: how the adjustment narrows.
         motions: where clocks are free, see `PointBundle`.
+        kind: of each point (its joint, say): kinds whose detections agree less count less.
 
     Raises:
         CameraError: hardly a point fits the cameras, so that there is nothing to refine on.
     """
     with single_threaded():
-        return _adjust(rig, free, xy, sigma_px, settings, motions)
+        return _adjust(rig, free, xy, sigma_px, settings, motions, np.zeros(xy.shape[1], np.int64) if kind is None else kind)
 
 
 def _adjust(
@@ -96,10 +98,11 @@ def _adjust(
     sigma_px: Float[np.ndarray, "views points"],
     settings: AdjustSettings,
     motions: Motions | None,
+    kind: Int[np.ndarray, "points"],
 ) -> Adjusted:
     mixture = Mixture.of(settings.outlier_share, _RADIUS)
     bundle = PointBundle(rig, free, xy, sigma_px, motions)
-    cameras, noise = bundle.cameras, 1.0
+    cameras, noise = bundle.cameras, np.ones(xy.shape[1])
     for width in settings.widths:
         at, used = _restart(cameras, rig, xy, sigma_px * width, settings)
         for _ in range(3):
@@ -112,7 +115,7 @@ def _adjust(
         chi2 = bundle.chi_square(at)
         inlier = used * mixture.inlier(chi2 / noise**2, bundle.present)
         if not settings.known_noise:
-            noise = _noise(chi2, inlier, parameters)
+            noise = _noise(chi2, inlier, parameters, kind)
         change, weight = float(np.abs(inlier - weight).max(initial=0.0)), inlier
         at, report = solve_schur(bundle.reweighted(weight), at, SchurSettings(max_steps=2, first_damping=1e-8))
         if change < 1e-3 and report.steps <= 1:
@@ -132,7 +135,7 @@ def _adjust(
         points=np.where(used[0] > 0, at.points, np.nan).T,
         inlier=weight,
         chi2=np.where(seen & (used > 0), chi2, np.nan),
-        noise=noise,
+        noise=float(np.median(noise)),
         covariance=covariance,
         gauge=gauge,
         score=float((gain * used).sum()),
@@ -156,9 +159,19 @@ def _restart(
     return PointsAt(cameras, np.ascontiguousarray(points.T)), used[None].astype(float)
 
 
-def _noise(chi2: Float[np.ndarray, "views points"], inlier: Float[np.ndarray, "views points"], parameters: int) -> float:
-    """Root of the residuals' variance over that of the sigmas, by the inliers left over what was fitted."""
-    freedoms = 2 * inlier.sum() - 3 * np.minimum(inlier.sum(0) / 1.5, 1.0).sum() - parameters
-    if freedoms < 10:
-        return 1.0
-    return max(float(np.sqrt(np.where(inlier > 1e-6, inlier * chi2, 0.0).sum() / freedoms)), 1e-3)
+def _noise(
+    chi2: Float[np.ndarray, "views points"], inlier: Float[np.ndarray, "views points"], parameters: int, kind: Int[np.ndarray, "points"]
+) -> Float[np.ndarray, "points"]:
+    """Root of the residuals' variance over that of the sigmas: by the inliers left over what was fitted.
+
+    Of each kind of points; a kind of few points is drawn towards all.
+    """
+    count = int(kind.max(initial=0)) + 1
+    square = np.bincount(kind, np.where(inlier > 1e-6, inlier * chi2, 0.0).sum(0), count)
+    numbers = np.bincount(kind, 2 * inlier.sum(0) - 3 * np.minimum(inlier.sum(0) / 1.5, 1.0), count)
+    numbers -= parameters * numbers / max(float(numbers.sum()), 1e-9)
+    if numbers.sum() < 10:
+        return np.ones(len(kind))
+    pooled = float(square.sum() / numbers.sum())
+    each = (square + _FEWEST * pooled) / np.maximum(numbers + _FEWEST, 1.0)
+    return np.sqrt(np.maximum(each, 1e-6))[kind]

@@ -1,0 +1,199 @@
+"""An existing rig, refined on what people in front of it did: how far each camera moved, and when.
+
+The adjustment is that of `people`, from the rig as it is. The world stays with the majority of the
+cameras that agree with the old rig, so that a camera that was bumped is told from those that were not.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from calibration.alignment import lay_onto
+from calibration.observed import Sampled, Track, instants_for, sample, tracks_of
+from calibration.outcome import Evidence, Outcome
+from calibration.people import pose_blocks
+from calibration.subject import choose_subject
+from calibration.world import moved
+from recon3d.errors import CameraError, InputError, valid_names
+from recon3d.geometry import SE3, CameraRig
+from recon3d.geometry.camera_unknowns import Free
+from recon3d.geometry.resection import ResectionSettings, resect
+from recon3d.geometry.robust_bundle import Adjusted, AdjustSettings, adjust
+from recon3d.geometry.triangulation import RobustSettings, triangulate, triangulate_robust
+from recon3d.records import Keypoints2D
+
+_BLOCK = 20  # frames that a pose is judged on when looking for the moment of a bump
+_BUMP_SIGMAS, _BUMP_DEG = 6.0, 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class RefineSettings:
+    """How a rig is refined."""
+
+    frames: int = 400
+    """Frames used, of all that were recorded."""
+    min_confidence: float = 0.3
+    """Detections below are not used."""
+    outlier_share: float = 0.15
+    """Share of detections expected to be of something else."""
+    noise_range: tuple[float, ...] = (16.0, 8.0, 4.0, 2.0)
+    """Scatter allowed while the cameras are still off, in the detector's sigmas."""
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """How far a camera is from where the old rig had it.
+
+    Attributes:
+        camera: name.
+        turned_deg: rotation.
+        turned_sigma_deg: its sigma.
+        shifted_m: of the centre.
+        shifted_sigma_m: its sigma.
+        bumped: time of a sudden move within the take, s; None where there was none.
+        bump_deg: how far it turned then.
+    """
+
+    camera: str
+    turned_deg: float
+    turned_sigma_deg: float
+    shifted_m: float
+    shifted_sigma_m: float
+    bumped: float | None
+    bump_deg: float
+
+    @property
+    def significant(self) -> bool:
+        """More than three sigmas."""
+        return self.turned_deg > 3 * self.turned_sigma_deg or self.shifted_m > 3 * self.shifted_sigma_m
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Refined:
+    """The refined rig, and how it differs from the old one."""
+
+    outcome: Outcome
+    movements: tuple[Movement, ...]
+    before_px: Float[np.ndarray, "cameras"]
+    after_px: Float[np.ndarray, "cameras"]
+
+
+def refine(rig: CameraRig, seen: Sequence[Keypoints2D], settings: RefineSettings = RefineSettings()) -> Refined:
+    """A rig's poses refined on keypoints; lenses, clocks, scale and the world's axes are kept.
+
+    Raises:
+        CameraError: cameras that are not the rig's, or keypoints that fit it nowhere.
+    """
+    names = [s.camera for s in seen]
+    unknown = [name for name in names if name not in rig.names]
+    if unknown or len(names) < 2:
+        raise CameraError(f"refining needs two or more of the rig's cameras ({valid_names(rig.names)}); the keypoints are of {valid_names(names)}")
+    if len({s.layout.name for s in seen}) > 1:
+        raise InputError("all cameras must have one layout")
+    used = rig.select([name for name in rig.names if name in names])
+    ordered = [next(s for s in seen if s.camera == name) for name in used.names]
+    candidates = [tracks_of(s, settings.min_confidence) for s in ordered]
+    empty = [s.camera for s, tracks in zip(ordered, candidates, strict=True) if not tracks]
+    if empty:
+        raise CameraError(f"{', '.join(empty)} saw nobody: leave {'it' if len(empty) == 1 else 'them'} out")
+    tracks = choose_subject(candidates, [c.intrinsics for c in used], True)
+    clocks = [camera.clock for camera in used]
+    sampled = sample(tracks, clocks, instants_for(tracks, clocks, settings.frames))
+    narrowing = AdjustSettings(widths=settings.noise_range, outlier_share=settings.outlier_share)
+    adjusted = adjust(used, Free(), sampled.flat_xy, sampled.flat_sigma, narrowing, kind=sampled.kind)
+    return _compared(rig, used, adjusted, sampled, tracks, settings)
+
+
+def _compared(
+    rig: CameraRig, used: CameraRig, adjusted: Adjusted, sampled: Sampled, tracks: Sequence[Track], settings: RefineSettings
+) -> Refined:
+    fit = lay_onto(adjusted.rig, used)
+    new = moved(adjusted.rig, fit.scale, fit.new_from_old)
+    points = fit.new_from_old @ (fit.scale * adjusted.points)
+    evidence = Evidence.of(new, sampled.flat_xy, sampled.flat_sigma, points, adjusted.inlier)
+    before, after = all_views_px(used, sampled), all_views_px(new, sampled)
+    turns = [float(np.sqrt(np.trace(block))) for block in pose_blocks(adjusted, 3, 6)]
+    shifts = [fit.scale * float(np.sqrt(np.trace(centre_covariance(c.cam_from_world, block)))) for c, block in zip(adjusted.rig, pose_blocks(adjusted, 0, 6), strict=True)]
+    movements: list[Movement] = []
+    notes: list[str] = []
+    for v, (a, b) in enumerate(zip(used, new, strict=True)):
+        turn = float(np.rad2deg(np.linalg.norm((b.cam_from_world.rotation @ a.cam_from_world.rotation.inverse()).log())))
+        shift = float(np.linalg.norm(b.centre - a.centre))
+        when, jump = bump(new, sampled, v)
+        movements.append(Movement(a.name, turn, float(np.rad2deg(turns[v])), shift, shifts[v], when, jump))
+        if when is not None:
+            notes.append(f"{a.name} was bumped at {when:.2f} s: it turned by {jump:.2f} deg; calibrate before and after apart")
+    whole = tuple(new[c.name] if c.name in new.names else c for c in rig)
+    full = new if len(new) == len(rig) else CameraRig(whole, unknown=rig.unknown)
+    outcome = Outcome("refine", full, evidence, {}, tuple(notes), None, None, adjusted, {})
+    return Refined(outcome, tuple(movements), before, after)
+
+
+def centre_covariance(pose: SE3, covariance: Float[np.ndarray, "6 6"]) -> Float[np.ndarray, "3 3"]:
+    """Of a camera's centre, from that of its pose's left twist: c = -R' t, so dc = -R' dv for twist (dv, dw) at t."""
+    # exp(d) moves t to t + dv + dw x t and R to (1 + dw x) R: c' = -R'(1 - dw x)(t + dv + dw x t) = c - R' dv to first order.
+    back = pose.rotation.matrix.T
+    return back @ covariance[:3, :3] @ back.T
+
+
+def all_views_px(rig: CameraRig, sampled: Sampled) -> Float[np.ndarray, "views"]:
+    """Median residual of each camera with all views believed alike, px: what an outsider measures."""
+    found = triangulate(rig, sampled.flat_xy, np.ones_like(sampled.flat_sigma), max_depth_error=np.inf)
+    return np.array([float(np.nanmedian(row)) if np.isfinite(row).any() else np.nan for row in found.residual_px])
+
+
+def bump(rig: CameraRig, sampled: Sampled, view: int) -> tuple[float | None, float]:
+    """When a camera moved against the others within the take, and by how much (deg); None where it did not.
+
+    Its pose is found block by block from points that the other cameras see; a step between two blocks that
+    is far larger than what the blocks scatter by is a bump.
+    """
+    others = [v for v in range(len(rig)) if v != view]
+    frames, joints = sampled.xy.shape[1:3]
+    if len(others) < 2 or frames < 4 * _BLOCK:
+        return None, 0.0
+    rest = rig.select([rig.names[v] for v in others])
+    found = triangulate_robust(rest, sampled.flat_xy[others], sampled.flat_sigma[others] * 2, RobustSettings(min_confidence=0.9))
+    points = found.xyz.reshape(frames, joints, 3)
+    camera = rig.cameras[view]
+    focal = float(np.sqrt(camera.intrinsics.K[0, 0] * camera.intrinsics.K[1, 1]))
+    rays = camera.intrinsics.rays(sampled.xy[view])
+    usable = np.isfinite(points).all(-1) & np.isfinite(rays).all(-1)
+    turns: list[np.ndarray] = []
+    times: list[float] = []
+    for start in range(0, frames - _BLOCK + 1, _BLOCK):
+        part = slice(start, start + _BLOCK)
+        mine = usable[part]
+        if mine.sum() < 40:
+            continue
+        sigma = 2 * sampled.sigma_px[view, part][mine] / focal
+        pose = resect(points[part][mine], rays[part][mine], sigma, ResectionSettings(samples=20))
+        if pose is None:
+            continue
+        # What turns the picture: the change of the direction to the middle of the person, which a block fixes
+        # well, unlike the pose's six numbers apart.
+        middle = points[part][mine].mean(0)
+        now, then = pose.cam_from_world @ middle, camera.cam_from_world @ middle
+        turns.append(np.cross(then / np.linalg.norm(then), now / np.linalg.norm(now)))
+        times.append(float(sampled.instant[part].mean()))
+    return _step(np.array(turns).reshape(-1, 3), np.array(times))
+
+
+def _step(turns: Float[np.ndarray, "blocks 3"], times: Float[np.ndarray, "blocks"]) -> tuple[float | None, float]:
+    count = len(turns)
+    if count < 4:
+        return None, 0.0
+    best: tuple[float, int, float] = (0.0, -1, 0.0)
+    noise = max(float(np.median(np.linalg.norm(np.diff(turns, axis=0), axis=1))) / np.sqrt(2), 1e-6)
+    for k in range(1, count):
+        jump = float(np.linalg.norm(np.median(turns[k:], 0) - np.median(turns[:k], 0)))
+        score = jump / (noise * np.sqrt(1 / k + 1 / (count - k)))
+        if score > best[0]:
+            best = (score, k, jump)
+    degrees = float(np.rad2deg(best[2]))
+    if best[0] < _BUMP_SIGMAS or degrees < _BUMP_DEG:
+        return None, 0.0
+    return float(0.5 * (times[best[1] - 1] + times[best[1]])), degrees
+
