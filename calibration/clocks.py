@@ -144,8 +144,7 @@ def _activity(track: Track, axis: Float[np.ndarray, "instants"]) -> Float[np.nda
     """Speed of each joint on an even time axis, in body sizes a second; NaN where unknown."""
     width = max(3 * track.step, 0.05)
     ahead, behind = (sample((track,), (Clock(),), axis + d).xy[0] for d in (width / 2, -width / 2))
-    size = np.nanmedian(np.linalg.norm(np.nanmax(track.xy[::10], 1) - np.nanmin(track.xy[::10], 1), axis=-1)) if len(track.time) else 1.0
-    move = (ahead - behind) / (width * max(float(size), 1.0))
+    move = (ahead - behind) / (width * track.size)
     return np.concatenate([np.linalg.norm(move, axis=-1), move[..., 1]], 1)
 
 

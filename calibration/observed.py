@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from recon3d.arrays import freeze_fields
+from recon3d.arrays import finite_median, freeze_fields
 from recon3d.errors import InputError
 from recon3d.geometry import Clock
 from recon3d.records import Keypoints2D
@@ -46,6 +46,16 @@ class Track:
     def step(self) -> float:
         """Median time between frames, s."""
         return float(np.median(np.diff(self.time))) if len(self.time) > 1 else 1.0
+
+    @property
+    def roaming(self) -> float:
+        """How far the joints wander over the recording, in body sizes."""
+        return _roaming(self.xy) / self.size
+
+    @property
+    def size(self) -> float:
+        """Median extent of the person in the image, px; at least one."""
+        return max(float(np.nan_to_num(finite_median(_extent(self.xy)))), 1.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -23,10 +23,11 @@ from recon3d.geometry import SE3, CameraRig, Clock, Intrinsics
 from recon3d.geometry.bundle import Motions
 from recon3d.geometry.camera_unknowns import Free
 from recon3d.geometry.robust_bundle import Adjusted, AdjustSettings, adjust
+from recon3d.geometry.triangulation import RobustSettings, triangulate_robust
 from recon3d.records import Keypoints2D
 
 _FOCAL_GUESSES = (0.5, 0.75, 1.1, 1.6)  # of the image's larger side: from wide to long lenses
-_CLOCK_ROUNDS = 6
+_CLOCK_ROUNDS, _CLOCK_FRAMES = 6, 3000
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +215,7 @@ def _adjust(found: _Found, rig: CameraRig, free: Free, sampled: Sampled, setting
     timed = replace(free, offset=True, drift=settings.clocks == "drift")
     each = (free, *(timed,) * (len(rig) - 1))  # the first camera's clock is everybody's
     for _ in range(_CLOCK_ROUNDS):
-        rig = replace(adjusted.rig, cameras=tuple(replace(c, clock=k) for c, k in zip(adjusted.rig, found.clocks, strict=True)))
+        rig = _with_clocks(adjusted.rig, found.clocks)
         sampled = _sampled(found, settings)
         points = adjusted.points.reshape(*sampled.xy.shape[1:3], 3) if adjusted.points.size == sampled.xy[0].size // 2 * 3 else None
         if points is None:
@@ -227,7 +228,29 @@ def _adjust(found: _Found, rig: CameraRig, free: Free, sampled: Sampled, setting
         found.clocks[:] = new
         if change < 5e-5:
             break
+    if len(found.tracks[0].time) > settings.frames:
+        _polish_clocks(found, adjusted.rig, timed, settings)
+        sampled = _sampled(found, settings)
+        adjusted = adjust(_with_clocks(adjusted.rig, found.clocks), free, sampled.flat_xy, sampled.flat_sigma, narrowing, kind=sampled.kind)
     return adjusted, sampled, adjusted.rig
+
+
+def _with_clocks(rig: CameraRig, clocks: Sequence[Clock]) -> CameraRig:
+    return replace(rig, cameras=tuple(replace(c, clock=k) for c, k in zip(rig, clocks, strict=True)))
+
+
+def _polish_clocks(found: _Found, rig: CameraRig, timed: Free, settings: PeopleSettings) -> None:
+    """Clocks on many more frames than the poses need, the cameras standing: a drift shows over minutes."""
+    still = replace(timed, pose=False, focal="fixed")
+    each = (Free(pose=False), *(still,) * (len(rig) - 1))
+    narrowing = AdjustSettings(widths=(), outlier_share=settings.outlier_share, final_steps=4)
+    for _ in range(2):
+        sampled = sample(found.tracks, found.clocks, instants_for(found.tracks, found.clocks, _CLOCK_FRAMES))
+        rig = _with_clocks(rig, found.clocks)
+        points = triangulate_robust(rig, sampled.flat_xy, sampled.flat_sigma, RobustSettings(max_depth_error=0.3)).xyz
+        motions = _motions(points.reshape(*sampled.xy.shape[1:3], 3), sampled)
+        rig = adjust(rig, each, sampled.flat_xy, sampled.flat_sigma, narrowing, motions, sampled.kind).rig
+        found.clocks[:] = [camera.clock for camera in rig]
 
 
 def _motions(points: Float[np.ndarray, "frames joints 3"], sampled: Sampled) -> Motions:

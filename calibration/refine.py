@@ -5,7 +5,7 @@ cameras that agree with the old rig, so that a camera that was bumped is told fr
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -23,7 +23,9 @@ from recon3d.geometry.resection import ResectionSettings, resect
 from recon3d.geometry.robust_bundle import Adjusted, AdjustSettings, adjust
 from recon3d.geometry.triangulation import RobustSettings, triangulate, triangulate_robust
 from recon3d.records import Keypoints2D
+from recon3d.skeleton import LIMBS, Layout
 
+_FEWEST_LIMBS = 8
 _BLOCK = 20  # frames that a pose is judged on when looking for the moment of a bump
 _BUMP_SIGMAS, _BUMP_DEG = 6.0, 0.1
 
@@ -38,6 +40,8 @@ class RefineSettings:
     """Detections below are not used."""
     outlier_share: float = 0.15
     """Share of detections expected to be of something else."""
+    limbs_only: bool = True
+    """Only limb joints decide, where the layout has them: faces and toes are found differently from different sides."""
     noise_range: tuple[float, ...] = (16.0, 8.0, 4.0, 2.0)
     """Scatter allowed while the cameras are still off, in the detector's sigmas."""
 
@@ -101,9 +105,17 @@ def refine(rig: CameraRig, seen: Sequence[Keypoints2D], settings: RefineSettings
     tracks = choose_subject(candidates, [c.intrinsics for c in used], True)
     clocks = [camera.clock for camera in used]
     sampled = sample(tracks, clocks, instants_for(tracks, clocks, settings.frames))
+    sampled = _limbs(sampled, tracks[0].layout) if settings.limbs_only else sampled
     narrowing = AdjustSettings(widths=settings.noise_range, outlier_share=settings.outlier_share)
     adjusted = adjust(used, Free(), sampled.flat_xy, sampled.flat_sigma, narrowing, kind=sampled.kind)
     return _compared(rig, used, adjusted, sampled, tracks, settings)
+
+
+def _limbs(sampled: Sampled, layout: Layout) -> Sampled:
+    keep = [layout.index(name) for name in LIMBS if name in layout.points]
+    if len(keep) < _FEWEST_LIMBS:
+        return sampled
+    return replace(sampled, xy=sampled.xy[:, :, keep], sigma_px=sampled.sigma_px[:, :, keep])
 
 
 def _compared(

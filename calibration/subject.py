@@ -60,8 +60,7 @@ def _agreement(a: Track, b: Track, lens_a: Intrinsics, lens_b: Intrinsics, synch
     return 0.0 if found is None else float(found.inlier.sum()) / len(usable) * _moved(a) * _moved(b)
 
 
+
 def _moved(track: Track) -> float:
-    """How far the joints wander in the image, in body sizes, at most one."""
-    scatter = np.nanmedian(np.nanstd(track.xy, axis=0)) if np.isfinite(track.xy).any() else 0.0
-    size = np.nanmedian(np.nanmax(track.xy, 1) - np.nanmin(track.xy, 1)) if np.isfinite(track.xy).any() else 1.0
-    return float(min(np.nan_to_num(scatter) / max(float(np.nan_to_num(size)), 1.0) * 10, 1.0))
+    """How far the joints wander in the image, in tenths of a body size, at most one."""
+    return min(10 * track.roaming, 1.0)

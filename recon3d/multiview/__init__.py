@@ -12,11 +12,9 @@ from recon3d.multiview.reconstruct import (
     sample_of,
     survey,
 )
-from recon3d.multiview.subject import LIMBS
 from recon3d.multiview.sync import Seen, Timeline, Views, align_in_time, check_cameras, synchronise
 
 __all__ = [
-    "LIMBS",
     "Agreement",
     "Calibrated",
     "ImageFit",

@@ -12,11 +12,11 @@ from recon3d.geometry.triangulation import RobustSettings, Verdict, triangulate_
 from recon3d.multiview.agreement import Agreement, judge_agreement
 from recon3d.multiview.noise import NoiseScale, estimate_noise
 from recon3d.multiview.plausible import refuse_giants, refuse_hopeless, refuse_nobody
-from recon3d.multiview.subject import LIMBS, SubjectTracker, subject_only
+from recon3d.multiview.subject import SubjectTracker, subject_only
 from recon3d.multiview.sync import Seen, Timeline, Views, align_in_time, check_cameras, join, synchronise
 from recon3d.records import Keypoints3D, State
 from recon3d.records.keypoints3d import concatenate
-from recon3d.skeleton import body_links
+from recon3d.skeleton import LIMBS, body_links
 
 _SAMPLE_RUNS, _SAMPLE_RUN = 8, 6  # noise is measured on so many runs of so many frames
 

@@ -16,9 +16,8 @@ from recon3d.geometry import CameraRig
 from recon3d.geometry.sightings import Poses, predict
 from recon3d.geometry.triangulation import triangulate_linear
 from recon3d.multiview.sync import Views
+from recon3d.skeleton import LIMBS
 
-LIMBS = tuple(f"{side}_{joint}" for side in ("left", "right") for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle"))
-"""The joints that persons are compared by, of those that a layout has."""
 _NEAR = 0.08  # of the person's extent in the image: more is another person, or no person
 _MIN_JOINTS = 3
 _APART_M = 0.5  # two persons' middles are further apart than this

@@ -2,11 +2,12 @@
 
 from recon3d.skeleton.armature import Armature, Attachments, Skeleton
 from recon3d.skeleton.armature_file import load_armature
-from recon3d.skeleton.layout import Layout, layout_names, load_layout, other_side
+from recon3d.skeleton.layout import LIMBS, Layout, layout_names, load_layout, other_side
 from recon3d.skeleton.mapping import Mapping, map_layout
 from recon3d.skeleton.proportions import body_links
 
 __all__ = [
+    "LIMBS",
     "Armature",
     "Attachments",
     "Layout",

@@ -23,6 +23,10 @@ def other_side(name: str) -> str:
     return name
 
 
+LIMBS = tuple(f"{side}_{joint}" for side in ("left", "right") for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle"))
+"""The joints that detectors find alike from all sides: what people and cameras are judged by, of those that a layout has."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Layout:
     """Named points in the order of the data.

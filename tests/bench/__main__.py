@@ -4,10 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from tests.bench import main_job, triangulation
+from tests.bench import calibration, main_job, triangulation
 from tests.bench.table import show
 
-FAMILIES = {"triangulation": triangulation.run, "main": main_job.run_family}
+FAMILIES = {"triangulation": triangulation.run, "main": main_job.run_family, "calibration": calibration.run}
 
 
 def main() -> None:

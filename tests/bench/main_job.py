@@ -14,9 +14,10 @@ import numpy as np
 from recon3d import io
 from recon3d.geometry import CameraRig
 from recon3d.geometry.triangulation import triangulate
-from recon3d.multiview import LIMBS, Agreement, align_in_time, judge_agreement, synchronise
+from recon3d.multiview import Agreement, align_in_time, judge_agreement, synchronise
 from recon3d.multiview.subject import SubjectTracker, subject_only
 from recon3d.pipeline import Job, run
+from recon3d.skeleton import LIMBS
 from tests.bench.table import Result, result
 
 BALANCE4 = Path(str(resources.files("recon3d"))) / "data" / "balance4"
