@@ -142,7 +142,7 @@ def find_in_videos(
     seen: dict[str, tuple[tuple[int, int], dict[int, tuple[np.ndarray, float]]]] = {}
     refused: dict[str, str] = {}
     for camera, path in sources.items():
-        video = open_video(path, camera)
+        video = open_video(camera, path)
         step = max(1, video.count // looked_at)
         views: dict[int, tuple[np.ndarray, float]] = {}
         spare: list[np.ndarray] = []

@@ -1,14 +1,12 @@
-"""Rigs of other systems into `rig.toml`, with the facts that show a wrong unit or axis at a glance."""
+"""The facts of a rig that show a wrong unit or axis at a glance."""
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
 
 from recon3d.arrays import freeze_fields
 from recon3d.geometry import CameraRig
-from recon3d.io import read_rig, write_rig_toml
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,19 +30,9 @@ class RigFacts:
 
     @staticmethod
     def of(rig: CameraRig) -> "RigFacts":
-        """Distances and tilts of a rig."""
+        """Distances and tilts of a rig; of moving cameras where their poses start."""
+        rig = replace(rig, cameras=tuple(c if c.pose_frame is None else c.at_frame(int(c.pose_frame[0])) for c in rig))
         centre = rig.centres()
         axis = np.stack([camera.cam_from_world.rotation.matrix[2] for camera in rig])
         tilt = np.arcsin(np.clip(-axis[:, 2], -1, 1)) if "up" not in rig.unknown else np.full(len(axis), np.nan)
         return RigFacts(rig.names, centre, np.linalg.norm(centre[:, None] - centre[None], axis=-1), tilt)
-
-
-def import_rig(source: Path, target: Path, unit: str | None = None) -> RigFacts:
-    """Read any rig that recon3d knows and write it as `rig.toml`.
-
-    Raises:
-        CameraError: the source cannot be read; nothing is written.
-    """
-    rig = read_rig(source, unit)
-    write_rig_toml(target, rig)
-    return RigFacts.of(rig)

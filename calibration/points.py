@@ -200,7 +200,9 @@ def _adjusted(scene: ScenePoints, rig: CameraRig, points: Float[np.ndarray, "poi
     gauge = final.gauge(at)
     covariance = Eliminated(final.linearise(at), gauge).covariance()
     chi2 = bundle.chi_square(at)
-    noise = float(np.sqrt(max((weight * chi2)[weight > 0.5].sum(), 1e-12) / max(2 * weight.sum() - 6 * len(rig) - 3 * (placed & ~fixed).sum(), 1)))
+    noise = float(
+        np.sqrt(max((weight * chi2)[weight > 0.5].sum(), 1e-12) / max(2 * weight.sum() - 6 * len(rig) - 3 * (placed & ~fixed).sum(), 1))
+    )
     new = replace(at.cameras.on(rig), covariance=covariance * max(noise, 1.0) ** 2)
     found = np.where(placed, at.points, np.nan).T
     evidence = Evidence.of(new, xy, sigma, found, weight)
@@ -237,5 +239,3 @@ def _notes(
         f"{scene.names[p]} lies {100 * apart[p]:.1f} cm from its given place" for p in np.flatnonzero(fixed & (apart > 4 * scene.sigma_m))
     ]
     return tuple(notes)
-
-

@@ -14,8 +14,10 @@ from calibration.alignment import lay_onto
 from calibration.observed import Sampled, Track, instants_for, sample, tracks_of
 from calibration.outcome import Evidence, Outcome
 from calibration.people import pose_blocks
+from calibration.points import ScenePoints
 from calibration.subject import choose_subject
 from calibration.world import moved
+from recon3d.arrays import finite_median
 from recon3d.errors import CameraError, InputError, valid_names
 from recon3d.geometry import SE3, CameraRig
 from recon3d.geometry.camera_unknowns import Free
@@ -26,6 +28,7 @@ from recon3d.records import Keypoints2D
 from recon3d.skeleton import LIMBS, Layout
 
 _FEWEST_LIMBS = 8
+_CLEARLY = 0.75  # of the scene's residual
 _BLOCK = 20  # frames that a pose is judged on when looking for the moment of a bump
 _BUMP_SIGMAS, _BUMP_DEG = 6.0, 0.1
 
@@ -76,24 +79,51 @@ class Movement:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Refined:
-    """The refined rig, and how it differs from the old one."""
+    """The refined rig, and how it differs from the old one.
+
+    Attributes:
+        outcome: the rig and its evidence.
+        movements: of each camera.
+        before_px: median residual of each camera with all views believed, by the old rig.
+        after_px: by the new one.
+        scene_before_px: median residual of static scene points by the old rig; nan without any.
+        scene_after_px: by the new one.
+    """
 
     outcome: Outcome
     movements: tuple[Movement, ...]
     before_px: Float[np.ndarray, "cameras"]
     after_px: Float[np.ndarray, "cameras"]
+    scene_before_px: float
+    scene_after_px: float
 
 
-def refine(rig: CameraRig, seen: Sequence[Keypoints2D], settings: RefineSettings = RefineSettings()) -> Refined:
+def refine(
+    rig: CameraRig, seen: Sequence[Keypoints2D], settings: RefineSettings = RefineSettings(), scene: ScenePoints | None = None
+) -> Refined:
     """A rig's poses refined on keypoints; lenses, clocks, scale and the world's axes are kept.
+
+    Static points of the scene are not used for it: they tell whether cameras moved, which makes them fit better,
+    or whether the detector sees joints elsewhere from elsewhere, which does not.
 
     Raises:
         CameraError: cameras that are not the rig's, or keypoints that fit it nowhere.
     """
+    used, tracks, sampled = _evidence(rig, seen, settings)
+    sampled = _limbs(sampled, tracks[0].layout) if settings.limbs_only else sampled
+    narrowing = AdjustSettings(widths=settings.noise_range, outlier_share=settings.outlier_share)
+    adjusted = adjust(used, Free(), sampled.flat_xy, sampled.flat_sigma, narrowing, kind=sampled.kind)
+    return _compared(rig, used, adjusted, sampled, scene)
+
+
+def _evidence(rig: CameraRig, seen: Sequence[Keypoints2D], settings: RefineSettings) -> tuple[CameraRig, list[Track], Sampled]:
+    """The rig's cameras that were seen with, their tracks of one person, and these at common instants."""
     names = [s.camera for s in seen]
     unknown = [name for name in names if name not in rig.names]
     if unknown or len(names) < 2:
-        raise CameraError(f"refining needs two or more of the rig's cameras ({valid_names(rig.names)}); the keypoints are of {valid_names(names)}")
+        raise CameraError(
+            f"refining needs two or more of the rig's cameras ({valid_names(rig.names)}); the keypoints are of {valid_names(names)}"
+        )
     if len({s.layout.name for s in seen}) > 1:
         raise InputError("all cameras must have one layout")
     used = rig.select([name for name in rig.names if name in names])
@@ -105,10 +135,21 @@ def refine(rig: CameraRig, seen: Sequence[Keypoints2D], settings: RefineSettings
     tracks = choose_subject(candidates, [c.intrinsics for c in used], True)
     clocks = [camera.clock for camera in used]
     sampled = sample(tracks, clocks, instants_for(tracks, clocks, settings.frames))
-    sampled = _limbs(sampled, tracks[0].layout) if settings.limbs_only else sampled
-    narrowing = AdjustSettings(widths=settings.noise_range, outlier_share=settings.outlier_share)
-    adjusted = adjust(used, Free(), sampled.flat_xy, sampled.flat_sigma, narrowing, kind=sampled.kind)
-    return _compared(rig, used, adjusted, sampled, tracks, settings)
+    return used, tracks, sampled
+
+
+def as_it_stands(rig: CameraRig, seen: Sequence[Keypoints2D], settings: RefineSettings = RefineSettings()) -> Outcome:
+    """What keypoints say of a rig that nothing is changed of.
+
+    Raises:
+        CameraError: as for `refine`.
+    """
+    used, _, sampled = _evidence(rig, seen, settings)
+    narrowing = AdjustSettings(widths=(), outlier_share=settings.outlier_share, final_steps=3)
+    still = (Free(pose=False),) * len(used)
+    adjusted = adjust(used, still, sampled.flat_xy, sampled.flat_sigma, narrowing, kind=sampled.kind)
+    evidence = Evidence.of(used, sampled.flat_xy, sampled.flat_sigma, adjusted.points, adjusted.inlier)
+    return Outcome("report", rig, evidence, {}, (), None, None, adjusted, {})
 
 
 def _limbs(sampled: Sampled, layout: Layout) -> Sampled:
@@ -118,16 +159,17 @@ def _limbs(sampled: Sampled, layout: Layout) -> Sampled:
     return replace(sampled, xy=sampled.xy[:, :, keep], sigma_px=sampled.sigma_px[:, :, keep])
 
 
-def _compared(
-    rig: CameraRig, used: CameraRig, adjusted: Adjusted, sampled: Sampled, tracks: Sequence[Track], settings: RefineSettings
-) -> Refined:
+def _compared(rig: CameraRig, used: CameraRig, adjusted: Adjusted, sampled: Sampled, scene: ScenePoints | None) -> Refined:
     fit = lay_onto(adjusted.rig, used)
     new = moved(adjusted.rig, fit.scale, fit.new_from_old)
     points = fit.new_from_old @ (fit.scale * adjusted.points)
     evidence = Evidence.of(new, sampled.flat_xy, sampled.flat_sigma, points, adjusted.inlier)
     before, after = all_views_px(used, sampled), all_views_px(new, sampled)
     turns = [float(np.sqrt(np.trace(block))) for block in pose_blocks(adjusted, 3, 6)]
-    shifts = [fit.scale * float(np.sqrt(np.trace(centre_covariance(c.cam_from_world, block)))) for c, block in zip(adjusted.rig, pose_blocks(adjusted, 0, 6), strict=True)]
+    shifts = [
+        fit.scale * float(np.sqrt(np.trace(centre_covariance(c.cam_from_world, block))))
+        for c, block in zip(adjusted.rig, pose_blocks(adjusted, 0, 6), strict=True)
+    ]
     movements: list[Movement] = []
     notes: list[str] = []
     for v, (a, b) in enumerate(zip(used, new, strict=True)):
@@ -137,10 +179,19 @@ def _compared(
         movements.append(Movement(a.name, turn, float(np.rad2deg(turns[v])), shift, shifts[v], when, jump))
         if when is not None:
             notes.append(f"{a.name} was bumped at {when:.2f} s: it turned by {jump:.2f} deg; calibrate before and after apart")
+    off = [m for m in movements if m.significant and m.turned_deg > _BUMP_DEG]
+    notes += [
+        f"{m.camera} is not where the rig has it: {m.turned_deg:.2f} +- {m.turned_sigma_deg:.2f} deg, "
+        f"{1e3 * m.shifted_m:.0f} +- {1e3 * m.shifted_sigma_m:.0f} mm"
+        for m in off
+    ]
+    before_scene, after_scene = (float("nan"),) * 2 if scene is None else (scene_px(r, scene) for r in (used, new))
+    if scene is not None:
+        notes.append(_scene_note(before_scene, after_scene))
     whole = tuple(new[c.name] if c.name in new.names else c for c in rig)
     full = new if len(new) == len(rig) else CameraRig(whole, unknown=rig.unknown)
     outcome = Outcome("refine", full, evidence, {}, tuple(notes), None, None, adjusted, {})
-    return Refined(outcome, tuple(movements), before, after)
+    return Refined(outcome, tuple(movements), before, after, before_scene, after_scene)
 
 
 def centre_covariance(pose: SE3, covariance: Float[np.ndarray, "6 6"]) -> Float[np.ndarray, "3 3"]:
@@ -154,6 +205,23 @@ def all_views_px(rig: CameraRig, sampled: Sampled) -> Float[np.ndarray, "views"]
     """Median residual of each camera with all views believed alike, px: what an outsider measures."""
     found = triangulate(rig, sampled.flat_xy, np.ones_like(sampled.flat_sigma), max_depth_error=np.inf)
     return np.array([float(np.nanmedian(row)) if np.isfinite(row).any() else np.nan for row in found.residual_px])
+
+
+def scene_px(rig: CameraRig, scene: ScenePoints) -> float:
+    """Median residual of static points, px: their places solved for, the cameras as they are."""
+    rows = [scene.cameras.index(name) for name in rig.names if name in scene.cameras]
+    used = rig.select([scene.cameras[k] for k in rows])
+    found = triangulate(used, scene.xy[rows], np.ones((len(rows), scene.xy.shape[1])), max_depth_error=np.inf)
+    return finite_median(found.residual_px)
+
+
+def _scene_note(before: float, after: float) -> str:
+    fits = f"static points of the scene, which were not used, fit the old rig to {before:.1f} px and the refined one to {after:.1f} px"
+    if after < _CLEARLY * before:
+        return f"{fits}: the cameras did move; a detector's bias would not mend what does not move"
+    if after > before / _CLEARLY:
+        return f"{fits}: the refined poses follow a bias of the detector, keep the old rig"
+    return f"{fits}: they do not tell whether cameras moved or the detector is biased by the view"
 
 
 def bump(rig: CameraRig, sampled: Sampled, view: int) -> tuple[float | None, float]:
@@ -208,4 +276,3 @@ def _step(turns: Float[np.ndarray, "blocks 3"], times: Float[np.ndarray, "blocks
     if best[0] < _BUMP_SIGMAS or degrees < _BUMP_DEG:
         return None, 0.0
     return float(0.5 * (times[best[1] - 1] + times[best[1]])), degrees
-

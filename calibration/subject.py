@@ -60,7 +60,6 @@ def _agreement(a: Track, b: Track, lens_a: Intrinsics, lens_b: Intrinsics, synch
     return 0.0 if found is None else float(found.inlier.sum()) / len(usable) * _moved(a) * _moved(b)
 
 
-
 def _moved(track: Track) -> float:
     """How far the joints wander in the image, in tenths of a body size, at most one."""
     return min(10 * track.roaming, 1.0)

@@ -22,7 +22,7 @@ from recon3d.io.npz import (
 )
 from recon3d.io.openpose import OpenPoseOptions, read_openpose
 from recon3d.io.rig import RIG_READERS, RIG_WRITERS, read_intrinsics, read_rig, write_rig
-from recon3d.io.rig_toml import write_rig_toml
+from recon3d.io.rig_toml import write_lenses_toml, write_rig_toml
 from recon3d.io.tables import write_csv, write_trc
 from recon3d.records import Keypoints3D, Motion
 
@@ -73,6 +73,7 @@ __all__ = [
     "write_json",
     "write_keypoints2d",
     "write_keypoints3d",
+    "write_lenses_toml",
     "write_motion",
     "write_rig",
     "write_rig_toml",

@@ -41,7 +41,7 @@ from recon3d.io.rig_optitrack import read_optitrack
 from recon3d.io.rig_panoptic import read_panoptic, write_panoptic
 from recon3d.io.rig_qualisys import read_qualisys, read_theia, write_qualisys, write_theia
 from recon3d.io.rig_recognise import format_of
-from recon3d.io.rig_toml import read_rig_toml, write_rig_toml
+from recon3d.io.rig_toml import read_lenses_toml, read_rig_toml, write_rig_toml
 from recon3d.io.rig_transforms import read_transforms, write_transforms
 from recon3d.io.rig_vicon import read_vicon, write_vicon
 
@@ -131,7 +131,7 @@ def read_intrinsics(path: Path | str, format: str | None = None, size: Size | No
     path = Path(path)
     name = _format(path, format)
     if name == OWN:
-        return {camera.name: camera.intrinsics for camera in read_rig_toml(path)}
+        return read_lenses_toml(path)
     return RIG_READERS[name](path, size).intrinsics()
 
 

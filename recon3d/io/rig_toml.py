@@ -18,8 +18,11 @@ pose_frame = [0, 1]               # only of a moving camera: source frames; rota
 [covariance]                      # optional: of all cameras' poses together
 order = ["cam01"]                 # the cameras in the order of the matrix's rows, 6 a camera
 matrix = [[1e-6, 0, 0, 0, 0, 0]]  # of twists of cam_from_world: translation (m) first, then rotation (rad); all 6 rows
+
+A file of lenses alone leaves out rotation and translation of every camera.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +46,11 @@ def read_rig_toml(path: Path, metres_per_unit: float = 1.0) -> CameraRig:
 
 def parse_rig_toml(data: dict[str, Any], path: Path, metres_per_unit: float = 1.0) -> CameraRig:
     """A rig from the entries of `rig.toml`; see `read_rig_toml`."""
+    if _lenses_alone(data):
+        raise CameraError(
+            f"{path} holds lenses, but no poses: find the poses with `recon3d calibrate people`, `recon3d calibrate boards` or "
+            "`recon3d calibrate points`"
+        )
     if data.get("version") != 1:
         raise CameraError(f"{path}: version must be 1, not {data.get('version')!r}")
     faults: list[str] = [f"unknown entry {key!r}" for key in sorted(set(data) - {"version", "unknown", "cameras", "covariance"})]
@@ -72,6 +80,46 @@ def parse_rig_toml(data: dict[str, Any], path: Path, metres_per_unit: float = 1.
         return CameraRig(tuple(cameras), covariance, frozenset(unknown))
     except CameraError as error:
         raise CameraError(f"{path}: {error}") from None
+
+
+def _lenses_alone(data: dict[str, Any]) -> bool:
+    tables = data.get("cameras")
+    entries = list(tables.values()) if isinstance(tables, dict) else []
+    return bool(entries) and all(isinstance(e, dict) and not {"rotation", "translation", "pose_frame"} & set(e) for e in entries)
+
+
+def read_lenses_toml(path: Path) -> dict[str, Intrinsics]:
+    """The lenses of a rig.toml, with or without poses.
+
+    Raises:
+        CameraError: as for `read_rig_toml`.
+    """
+    data = read_toml(path)
+    if _lenses_alone(data):
+        still = {"rotation": [0.0] * 3, "translation": [0.0] * 3}
+        data = data | {"cameras": {name: entry | still for name, entry in data["cameras"].items()}}
+    return {camera.name: camera.intrinsics for camera in parse_rig_toml(data, path)}
+
+
+def write_lenses_toml(path: Path, lenses: Mapping[str, Intrinsics]) -> None:
+    """Lenses without poses, as a rig.toml that `read_lenses_toml` reads."""
+    lines = ["# Lenses without poses: see the module docstring of recon3d.io.rig_toml.", "version = 1", ""]
+    for name, intrinsics in lenses.items():
+        lines += [*_lens_lines(name, intrinsics), ""]
+    with atomic(path) as stream:
+        stream.write("\n".join(lines))
+
+
+def _lens_lines(name: str, i: Intrinsics) -> list[str]:
+    return [
+        f'[cameras."{name}"]',
+        f"size = [{i.size[0]}, {i.size[1]}]",
+        f'model = "{i.model}"',
+        f"focal = [{row([i.K[0, 0], i.K[1, 1]])}]",
+        f"centre = [{row([i.K[0, 2], i.K[1, 2]])}]",
+        f"skew = {float(i.K[0, 1])!r}",
+        f"distortion = [{row(i.dist)}]",
+    ]
 
 
 def numbers(value: Any, count: int) -> bool:
@@ -143,15 +191,9 @@ def write_rig_toml(path: Path, rig: CameraRig) -> None:
     lines = ["# A camera rig: see the module docstring of recon3d.io.rig_toml for what each entry means.", "version = 1"]
     lines += [f"unknown = [{', '.join(repr(u).replace(chr(39), chr(34)) for u in sorted(rig.unknown))}]", ""]
     for camera in rig:
-        i, pose, clock = camera.intrinsics, camera.cam_from_world, camera.clock
+        pose, clock = camera.cam_from_world, camera.clock
         lines += [
-            f'[cameras."{camera.name}"]',
-            f"size = [{i.size[0]}, {i.size[1]}]",
-            f'model = "{i.model}"',
-            f"focal = [{row([i.K[0, 0], i.K[1, 1]])}]",
-            f"centre = [{row([i.K[0, 2], i.K[1, 2]])}]",
-            f"skew = {float(i.K[0, 1])!r}",
-            f"distortion = [{row(i.dist)}]",
+            *_lens_lines(camera.name, camera.intrinsics),
             f"rotation = {_rows(pose.rotation.log())}",
             f"translation = {_rows(pose.translation)}",
             f"clock = {{ offset = {clock.offset!r}, drift = {clock.drift!r}, line_time = {clock.line_time!r} }}",

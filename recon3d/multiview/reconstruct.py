@@ -10,6 +10,7 @@ from recon3d.geometry import CameraRig
 from recon3d.geometry.links import Links
 from recon3d.geometry.triangulation import RobustSettings, Verdict, triangulate_robust
 from recon3d.multiview.agreement import Agreement, judge_agreement
+from recon3d.multiview.moving import PIECE, Standing, fold_agreement, fold_noise, standing, take
 from recon3d.multiview.noise import NoiseScale, estimate_noise
 from recon3d.multiview.plausible import refuse_giants, refuse_hopeless, refuse_nobody
 from recon3d.multiview.subject import SubjectTracker, subject_only
@@ -56,6 +57,11 @@ def survey(sample: Views, rig: CameraRig, settings: MultiviewSettings) -> Calibr
     Raises:
         CameraError: nobody is seen by two cameras, or no reading of the rig fits what they saw.
     """
+    if rig.moving:
+        few = np.unique(np.linspace(0, len(sample) - 1, min(PIECE, len(sample))).astype(int))
+        piece = next(standing(take(sample, few), rig))
+        known = survey(piece.views, piece.rig, settings)
+        return Calibrated(fold_noise(known.noise, piece.owner, len(rig)), fold_agreement(known.agreement, piece.owner, rig.names))
     tracker = SubjectTracker(rig, settings.min_confidence)
     xy, sigma = subject_only(sample, tracker, settings.min_confidence)
     if (np.isfinite(xy[..., 0]).sum(0) >= 2).sum() == 0:
@@ -85,32 +91,45 @@ def reconstruct_windows(
     windows: Iterable[Views], rig: CameraRig, noise: NoiseScale, settings: MultiviewSettings = MultiviewSettings()
 ) -> Iterator[Keypoints3D]:
     """3D keypoints of the subject, window by window."""
-    tracker = SubjectTracker(rig, settings.min_confidence)
     robust = RobustSettings(outlier_share=settings.outlier_share, min_linked_confidence=settings.min_certainty)
+    tracker: SubjectTracker | None = None
     links: Links | None = None
     for views in windows:
         links = links or body_links(views.layout)
-        xy, sigma = subject_only(views, tracker, settings.min_confidence)
-        count, frames, joints = xy.shape[:3]
-        sigma = sigma * noise.scale[:, None, None]
-        found = triangulate_robust(rig, xy.reshape(count, -1, 2), sigma.reshape(count, -1), robust, links)
-        used = (found.inlier > 0.5) & np.isfinite(found.residual_px)
-        square = np.where(used, found.residual_px, 0.0) ** 2
-        answered = found.verdict == Verdict.ANSWERED
-        residual = np.where(answered, np.sqrt(square.sum(0) / np.maximum(used.sum(0), 1)), np.nan)
-        shape = (frames, 1, joints)
-        yield Keypoints3D(
-            layout=views.layout,
-            frame=views.frame,
-            time=views.time,
-            people=np.zeros(1, dtype=np.int64),
-            xyz=found.xyz.reshape(*shape, 3),
-            confidence=found.confidence.reshape(shape),
-            covariance=found.covariance.reshape(*shape, 3, 3),
-            views=np.where(answered, used.sum(0), 0).astype(np.uint8).reshape(shape),
-            state=np.where(answered, State.OBSERVED, State.MISSING).astype(np.uint8).reshape(shape),
-            residual_px=residual.reshape(shape),
-        )
+        parts: list[Keypoints3D] = []
+        for piece in standing(views, rig):
+            place = None if tracker is None else tracker.place
+            if tracker is None or rig.moving:
+                tracker = SubjectTracker(piece.rig, settings.min_confidence, place)
+            parts.append(_points(piece, tracker, noise, robust, links, settings))
+        yield parts[0] if len(parts) == 1 else concatenate(parts)
+
+
+def _points(
+    piece: Standing, tracker: SubjectTracker, noise: NoiseScale, robust: RobustSettings, links: Links, settings: MultiviewSettings
+) -> Keypoints3D:
+    views = piece.views
+    xy, sigma = subject_only(views, tracker, settings.min_confidence)
+    count, frames, joints = xy.shape[:3]
+    sigma = sigma * noise.scale[piece.owner][:, None, None]
+    found = triangulate_robust(piece.rig, xy.reshape(count, -1, 2), sigma.reshape(count, -1), robust, links)
+    used = (found.inlier > 0.5) & np.isfinite(found.residual_px)
+    square = np.where(used, found.residual_px, 0.0) ** 2
+    answered = found.verdict == Verdict.ANSWERED
+    residual = np.where(answered, np.sqrt(square.sum(0) / np.maximum(used.sum(0), 1)), np.nan)
+    shape = (frames, 1, joints)
+    return Keypoints3D(
+        layout=views.layout,
+        frame=views.frame,
+        time=views.time,
+        people=np.zeros(1, dtype=np.int64),
+        xyz=found.xyz.reshape(*shape, 3),
+        confidence=found.confidence.reshape(shape),
+        covariance=found.covariance.reshape(*shape, 3, 3),
+        views=np.where(answered, used.sum(0), 0).astype(np.uint8).reshape(shape),
+        state=np.where(answered, State.OBSERVED, State.MISSING).astype(np.uint8).reshape(shape),
+        residual_px=residual.reshape(shape),
+    )
 
 
 def reconstruct(seen: Sequence[Seen], rig: CameraRig, settings: MultiviewSettings = MultiviewSettings()) -> tuple[Keypoints3D, Calibrated]:

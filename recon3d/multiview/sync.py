@@ -25,6 +25,7 @@ class Views:
         layout: of all cameras.
         frame: numbers of the reference camera's frames.
         time: s, on the rig's common axis.
+        source: number of each camera's own frame; -1 where it has none.
         xy: px, NaN where absent.
         confidence: of the detector, 0 where absent.
         sigma_px: px, NaN where absent.
@@ -33,6 +34,7 @@ class Views:
     layout: Layout
     frame: Int[np.ndarray, "frames"]
     time: Float[np.ndarray, "frames"]
+    source: Int[np.ndarray, "views frames"]
     xy: Float32[np.ndarray, "views frames slots joints 2"]
     confidence: Float32[np.ndarray, "views frames slots joints"]
     sigma_px: Float32[np.ndarray, "views frames slots joints"]
@@ -191,7 +193,8 @@ def synchronise(seen: Sequence[Seen], timeline: Timeline, window: int) -> Iterat
                 own = view.xy.shape[1]
                 xy[v, there, :own], sigma[v, there, :own] = view.xy[at], view.sigma_px[at]
                 confidence[v, there, :own] = view.confidence[at]
-        yield Views(seen[0].layout, timeline.frame[part].copy(), timeline.time[part].copy(), xy, confidence, sigma)
+        source = np.stack([np.where(own >= 0, view.frame[np.maximum(own, 0)], -1) for view, own in zip(seen, rows, strict=True)])
+        yield Views(seen[0].layout, timeline.frame[part].copy(), timeline.time[part].copy(), source, xy, confidence, sigma)
 
 
 def _rows(view: Seen, rows: Int[np.ndarray, "frames"]) -> tuple[Keypoints2D | None, Bool[np.ndarray, "frames"], Int[np.ndarray, "some"]]:
@@ -216,6 +219,7 @@ def join(parts: Sequence[Views]) -> Views:
         parts[0].layout,
         np.concatenate([p.frame for p in parts]),
         np.concatenate([p.time for p in parts]),
+        np.concatenate([p.source for p in parts], 1),
         np.concatenate([padded(p.xy, np.nan) for p in parts], 1),
         np.concatenate([padded(p.confidence, 0.0) for p in parts], 1),
         np.concatenate([padded(p.sigma_px, np.nan) for p in parts], 1),

@@ -9,7 +9,7 @@ import numpy as np
 
 from recon3d import io, view
 from recon3d.arrays import finite_median
-from recon3d.geometry import CameraRig
+from recon3d.geometry import Camera, CameraRig
 from recon3d.multiview import Calibrated, MultiviewSettings
 from recon3d.pipeline.take import StoredKeypoints, Take
 from recon3d.records import Keypoints3D, Motion, State
@@ -132,10 +132,15 @@ def write_report(
         bones=world.layout.bones,
         joints=joints,
         parents=motions[0]().armature.skeleton.parents,
-        cameras={c.name: (c.centre, c.cam_from_world.rotation.matrix[2]) for c in rig},
+        cameras={c.name: (c.centre, c.cam_from_world.rotation.matrix[2]) for c in map(_at_start, rig)},
     )
     view.write_page(page, asdict(summary), scene)
     return page, data
+
+
+def _at_start(camera: Camera) -> Camera:
+    """The camera as it stands; one that moves where its poses start."""
+    return camera if camera.pose_frame is None else camera.at_frame(int(camera.pose_frame[0]))
 
 
 def _coverage(seen: Sequence[StoredKeypoints], settings: MultiviewSettings) -> list[float]:

@@ -71,7 +71,13 @@ def boards() -> list[Result]:
         centre_px.append(np.mean([np.linalg.norm(a[:2, 2] - b[:2, 2]) for a, b in lens]))
         turn.append(np.rad2deg(np.linalg.norm(twist[:, 3:], axis=1)).mean())
         place.append(1e3 * np.linalg.norm(_centres(rig, world.rig), axis=1).mean())
-        square.append([sum((a[k, k] - b[k, k]) ** 2 for a, b in lens for k in (0, 1)), sum(((a - b)[:2, 2] ** 2).sum() for a, b in lens), (twist[:, 3:] ** 2).sum()])
+        square.append(
+            [
+                sum((a[k, k] - b[k, k]) ** 2 for a, b in lens for k in (0, 1)),
+                sum(((a - b)[:2, 2] ** 2).sum() for a, b in lens),
+                (twist[:, 3:] ** 2).sum(),
+            ]
+        )
         bound.append([limit.expected("focal"), limit.expected("centre"), limit.expected("rotation")])
     ratio = np.sqrt(np.sum(square, 0) / np.sum(bound, 0))
     seeds = tuple(BOARD_SEEDS)
@@ -85,7 +91,15 @@ def boards() -> list[Result]:
         mean("pp_px", centre_px, "px", 1.35),
         mean("rot_deg", turn, "deg", 0.085),
         mean("centre_mm", place, "mm", 1.3),
-        result("calibration.boards_bound_ratio", [float(np.mean(ratio))], "x", 1.1, "lower", seeds, f"focal, principal point, rotation {ratio.round(3)}"),
+        result(
+            "calibration.boards_bound_ratio",
+            [float(np.mean(ratio))],
+            "x",
+            1.1,
+            "lower",
+            seeds,
+            f"focal, principal point, rotation {ratio.round(3)}",
+        ),
         result("calibration.boards_s", seconds, "s", 4.0, "lower", seeds),
     ]
 
@@ -128,7 +142,10 @@ def focal() -> list[Result]:
     for seed in range(5):
         world = worlds.gait_world(8, seed)
         outcome = calibrate_people(world.keypoints2d(), {c.name: c.intrinsics for c in world.rig}, PeopleSettings(focal="unknown"))
-        errors.append(100 * float(np.mean([abs(c.intrinsics.K[0, 0] / t.intrinsics.K[0, 0] - 1) for c, t in zip(outcome.rig, world.rig, strict=True)])))
+        errors.append(
+            100
+            * float(np.mean([abs(c.intrinsics.K[0, 0] / t.intrinsics.K[0, 0] - 1) for c, t in zip(outcome.rig, world.rig, strict=True)]))
+        )
     return [result("calibration.people_focal_pct", errors, "%", 0.3, "lower", range(5))]
 
 
@@ -148,7 +165,9 @@ def _normalised(seed: int) -> dict[str, np.ndarray]:
         adjusted = calibrate_people(world.keypoints2d(), {c.name: c.intrinsics for c in world.rig}).adjusted
         gauge = worlds.people_bound(world).gauge
         # Into the truth's size: the covariance is in units of the adjustment's own.
-        size = np.linalg.norm(world.rig.centres() - world.rig.centres().mean(0)) / np.linalg.norm(adjusted.rig.centres() - adjusted.rig.centres().mean(0))
+        size = np.linalg.norm(world.rig.centres() - world.rig.centres().mean(0)) / np.linalg.norm(
+            adjusted.rig.centres() - adjusted.rig.centres().mean(0)
+        )
         unit = np.tile(np.r_[np.full(3, size), np.ones(3)], 4)
         twist = worlds.pose_errors(adjusted.rig, world.rig, gauge).ravel()
         rest = np.eye(len(twist)) - gauge @ gauge.T
@@ -199,7 +218,9 @@ def bundle20k() -> list[Result]:
     ratio = statistics.median(ours) / statistics.median(theirs)
     return [
         result("calibration.ba20k_s", ours, "s", 0.7, "lower", range(5), "triangulation of the start included"),
-        result("calibration.ba20k_vs_ceres", [ratio], "x", 0.9, "lower", range(5), f"pycolmap {statistics.median(theirs):.2f} s, one thread"),
+        result(
+            "calibration.ba20k_vs_ceres", [ratio], "x", 0.9, "lower", range(5), f"pycolmap {statistics.median(theirs):.2f} s, one thread"
+        ),
     ]
 
 
@@ -321,7 +342,15 @@ def balance4() -> list[Result]:
     moved = ", ".join(f"{m.camera} {m.turned_deg:.1f}+-{m.turned_sigma_deg:.1f} deg" for m in found.movements)
     return [
         result("calibration.balance4_heldout_px", [after[0]], "px", 7.5, "lower", (), f"{before[0]:.1f} before; {moved}"),
-        result("calibration.balance4_loo_px", [after[1]], "px", 12.0, "lower", (), f"{before[1]:.1f} before; static scene points {scene[0]:.1f} -> {scene[1]:.1f}"),
+        result(
+            "calibration.balance4_loo_px",
+            [after[1]],
+            "px",
+            12.0,
+            "lower",
+            (),
+            f"{before[1]:.1f} before; static scene points {scene[0]:.1f} -> {scene[1]:.1f}",
+        ),
     ]
 
 
@@ -370,7 +399,9 @@ def success() -> list[Result]:
         for name in SCENARIOS:
             outcomes = list(pool.map(_attempt, [(name, seed) for seed in SUCCESS_SEEDS]))
             shares[name] = outcomes.count("solved") / len(outcomes)
-            notes.append(f"{name} {shares[name]:.2f}" + "".join(f" ({outcomes.count(o)} {o})" for o in ("refused", "wrong") if o in outcomes))
+            notes.append(
+                f"{name} {shares[name]:.2f}" + "".join(f" ({outcomes.count(o)} {o})" for o in ("refused", "wrong") if o in outcomes)
+            )
     return [result("calibration.people_success", [min(shares.values())], "share", 0.95, "higher", SUCCESS_SEEDS, ", ".join(notes))]
 
 

@@ -25,7 +25,15 @@ def views() -> Iterator[Views]:
     sigma = np.where(seen, 2.0, np.nan).astype(np.float32)
     for start in range(0, FRAMES, WINDOW):
         frame = np.arange(start, start + WINDOW)
-        yield Views(world.person.layout, frame, frame / 60.0, xy.copy(), seen.astype(np.float32), sigma.copy())
+        yield Views(
+            world.person.layout,
+            frame,
+            frame / 60.0,
+            np.broadcast_to(frame, xy.shape[:2]).copy(),
+            xy.copy(),
+            seen.astype(np.float32),
+            sigma.copy(),
+        )
 
 
 def main() -> None:

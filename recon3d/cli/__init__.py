@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 import tyro
 from tyro.conf import Positional, arg
 
+from recon3d.cli.calibrate import Calibrate
+
 # Heavy imports stay inside the functions: `recon3d --help` must answer at once.
 
 
@@ -28,7 +30,7 @@ class Reconstruct:
     input: Positional[tuple[str, ...]]
     """camera=path pairs, or one folder whose files or subfolders carry the cameras' names."""
     rig: Path
-    """Cameras: rig.toml, Qualisys .qca.txt, aniposelib / Pose2Sim / caliscope TOML, or OpenCV YAML."""
+    """Cameras: rig.toml, or a file of another system (recon3d calibrate import --help lists them)."""
     out: Annotated[Path, arg(aliases=["-o"])]
     """Take folder."""
     config: Path | None = None
@@ -64,23 +66,11 @@ class Report:
 
 
 @dataclass(frozen=True)
-class ImportRig:
-    """Convert another system's cameras into rig.toml, and print what a tape measure can check."""
-
-    source: Positional[Path]
-    """Qualisys .qca.txt, aniposelib / Pose2Sim / caliscope TOML, OpenCV YAML, or rig.toml."""
-    out: Annotated[Path, arg(aliases=["-o"])] = Path("rig.toml")
-    """File to write."""
-    rig_unit: Literal["m", "cm", "mm"] | None = None
-    """Unit of files that do not tell theirs."""
-
-
-@dataclass(frozen=True)
 class Doctor:
     """Check that everything recon3d needs loads and works on this machine."""
 
 
-Command = Demo | Reconstruct | Export | Report | ImportRig | Doctor
+Command = Demo | Reconstruct | Export | Report | Calibrate | Doctor
 
 
 def main() -> None:
@@ -115,8 +105,10 @@ def _run(command: Command) -> None:
         _export(command)
     elif isinstance(command, Report):
         _report(command)
-    elif isinstance(command, ImportRig):
-        _import_rig(command)
+    elif isinstance(command, Calibrate):
+        from recon3d.cli.calibrate_run import run_calibrate
+
+        run_calibrate(command.command)
     else:
         _doctor()
 
@@ -242,22 +234,6 @@ def _report(command: Report) -> None:
 
     take = Take.existing(command.take)
     _print_summary(take.folder)
-
-
-def _import_rig(command: ImportRig) -> None:
-    import numpy as np
-    from rich.console import Console
-    from rich.table import Table
-
-    from calibration import import_rig
-
-    facts = import_rig(command.source, command.out, command.rig_unit)
-    table = Table("camera", "x m", "y m", "z m", "tilt down deg", *(f"to {name} m" for name in facts.names), box=None, pad_edge=False)
-    for k, name in enumerate(facts.names):
-        cells = [*facts.centre[k], np.rad2deg(facts.tilt[k]), *facts.distance[k]]
-        table.add_row(name, *(f"{value:.2f}" for value in cells))
-    Console().print(table)
-    Console().print(f"written: {command.out}", soft_wrap=True, markup=False)
 
 
 def _doctor() -> None:

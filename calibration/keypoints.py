@@ -1,0 +1,77 @@
+"""2D keypoints that cameras are calibrated from: of a take, of files, or found in videos on the spot."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from recon3d.detect import MultiPose, SinglePose, Tracker, TrackSettings, detect_windows
+from recon3d.errors import InputError, valid_names
+from recon3d.io import OpenPoseOptions, read_keypoints2d
+from recon3d.io.openpose import OpenPoseFolder
+from recon3d.records import Frame, Keypoints2D
+from recon3d.records.keypoints2d import concatenate
+from recon3d.video import SUFFIXES, open_video
+
+Progress = Callable[[str, int, int], None]
+
+
+def load_keypoints(
+    source: Path,
+    sizes: Mapping[str, tuple[int, int]],
+    fps: float | None = None,
+    layout: str | None = None,
+    progress: Progress | None = None,
+) -> list[Keypoints2D]:
+    """Keypoints of every camera of a folder.
+
+    Args:
+        source: a take folder of `recon3d reconstruct`, or a folder with a .npz file, a video or a folder of
+            OpenPose files for each camera, named after it.
+        sizes: of the images of each camera, px, where the source does not tell.
+        fps: frame rate of OpenPose files, which do not tell theirs.
+        layout: of OpenPose files, where the number of points does not tell.
+        progress: called while videos are searched.
+
+    Raises:
+        InputError: nothing there, or something that does not say its size or rate.
+    """
+    if not source.is_dir():
+        raise InputError(f"{source} {'is a file' if source.exists() else 'does not exist'}; give a folder with one entry a camera")
+    stored = source / "keypoints2d"
+    folder = stored if stored.is_dir() else source
+    out: list[Keypoints2D] = []
+    for entry in sorted(folder.iterdir()):
+        if entry.suffix == ".npz":
+            out.append(read_keypoints2d(entry))
+        elif entry.suffix.lower() in SUFFIXES:
+            out.append(_from_video(entry, progress))
+        elif entry.is_dir() and any(entry.glob("*.json")):
+            name = _camera(entry.name, sizes)
+            if fps is None:
+                raise InputError(f"{entry}: OpenPose files do not say the frame rate; give it with --fps")
+            reader = OpenPoseFolder(entry, name, OpenPoseOptions(fps, sizes[name], layout))
+            out.append(reader.window(slice(0, len(reader.frame))))
+    if not out:
+        raise InputError(f"{folder} holds no keypoints (.npz, folders of OpenPose files) and no videos")
+    return out
+
+
+def _camera(name: str, sizes: Mapping[str, tuple[int, int]]) -> str:
+    fits = [camera for camera in sizes if camera == name] or [camera for camera in sizes if camera in name]
+    if len(fits) != 1:
+        raise InputError(
+            f"folder {name}: no camera, or several, of that name among {valid_names(sizes)}, so the size of its images is not known"
+        )
+    return fits[0]
+
+
+def _from_video(path: Path, progress: Progress | None) -> Keypoints2D:
+    video = open_video(path.stem, path)
+    tracker = Tracker(SinglePose(), MultiPose(), TrackSettings(max_people=3))
+
+    def frames() -> Iterator[Frame]:
+        for frame in video.frames():
+            if progress is not None:
+                progress(video.camera, frame.number + 1, video.count)
+            yield frame
+
+    return concatenate(list(detect_windows(frames(), video.camera, video.size, tracker)))
