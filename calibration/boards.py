@@ -25,6 +25,8 @@ from recon3d.geometry.threads import single_threaded
 
 _AGREE_RAD, _AGREE_SHARE = np.deg2rad(6), 0.15  # between two images' opinions on two cameras: turn; shift of their distance to the board
 _PRINT_SHARE = 0.001  # of a board's size: paper and printer
+_FEWEST_SYMMETRIC = 3  # moments that tell which way round a board is that looks the same upside down
+_TERM_SIGMA = (0.3, 0.1, 2.5e-3, 2.5e-3, 0.05)  # of k1 k2 p1 p2 k3 over lenses, where images do not tell
 _FOLDS = 3  # of frames that are left out in turn
 
 
@@ -81,16 +83,25 @@ def calibrate_boards(
         if len(members) < 2:
             raise CameraError(
                 f"no two of the cameras {valid_names(fits)} saw the board at the same time: film it where two cameras see it at once, "
-                "and give the pictures of one moment the same number"
+                "and give the pictures of one moment the same number" + _hint(board)
             )
         for camera in (v.camera for k, v in enumerate(usable) if k not in members):
             refused[camera] = (
                 f"never sees the board together with any of {valid_names([usable[k].camera for k in members])}: "
-                "film the board where it and one of them see it at once"
+                "film the board where it and one of them see it at once" + _hint(board)
             )
         chosen = [usable[k] for k in members]
         given = {name for name in (lenses or {})}
         return _joint(chosen, [fits[v.camera] for v in chosen], graph.poses(members), board, settings, given, refused, graph.links())
+
+
+def _hint(board: Board) -> str:
+    if not board.symmetric:
+        return ""
+    return (
+        f"; this board looks the same upside down, so that {_FEWEST_SYMMETRIC} such moments are needed: "
+        "a board with an odd and an even number of corners needs one"
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,11 +117,12 @@ class _Graph:
         for a in range(len(views)):
             for b in range(a + 1, len(views)):
                 shared, at_a, at_b = np.intersect1d(views[a].instant, views[b].instant, return_indices=True)
-                if len(shared):
+                if len(shared) >= (_FEWEST_SYMMETRIC if board.symmetric else 1):
                     found = _relative(
                         _rows(fits[views[a].camera].cam_from_board, at_a), _rows(fits[views[b].camera].cam_from_board, at_b), board
                     )
-                    relative[a, b] = found
+                    if not board.symmetric or found[1] >= _FEWEST_SYMMETRIC:
+                        relative[a, b] = found
         return _Graph([v.camera for v in views], relative)
 
     def largest(self) -> list[int]:
@@ -340,10 +352,7 @@ def _outcome(
     links: dict[tuple[str, str], int],
     instants: Int[np.ndarray, "frames"],
 ) -> tuple[Outcome, LensReport]:
-    bundle = problem.bundle(problem.free)
-    at = TargetsAt(bundle.cameras, problem.targets)
-    gauge = bundle.gauge(at)
-    covariance = Eliminated(bundle.linearise(at), gauge).covariance()
+    bundle, covariance, gauge = _covariance(problem)
     rows = np.concatenate([np.arange(part.start, part.start + 6) for part in bundle.cameras.slices])
     rig = replace(problem.rig, covariance=np.ascontiguousarray(covariance[np.ix_(rows, rows)]))
     corners = len(board.points)
@@ -361,12 +370,33 @@ def _outcome(
     flat = xy.reshape(len(rig), -1, 2)
     evidence = Evidence.of(rig, flat, sigma.reshape(len(rig), -1), change @ points, inlier.reshape(len(rig), -1))
     off = np.linalg.norm(evidence.predicted - evidence.xy, axis=-1) / evidence.sigma_px
-    adjusted = Adjusted(rig, problem.free, change @ points, evidence.inlier, off**2, 1.0, covariance, gauge, 0.0)
+    adjusted = Adjusted(rig, bundle.cameras.free, change @ points, evidence.inlier, off**2, 1.0, covariance, gauge, 0.0)
     share = _PRINT_SHARE if board.sigma_m is None else board.sigma_m / float(np.ptp(board.points, axis=0).max())
     scale: Scale = combine([ScaleCue("board", 1.0, share)])
     rig = replace(rig, unknown=frozenset(unknown))
     outcome = Outcome("boards", rig, evidence, refused, note, scale, None, replace(adjusted, rig=rig), links)
     return outcome, LensReport({f.camera: f for f in fits}, dict(zip(rig.names, terms, strict=True)))
+
+
+def _covariance(problem: _Problem) -> tuple[TargetBundle, Float[np.ndarray, "parameters parameters"], Float[np.ndarray, "parameters freedoms"]]:
+    """Of all parameters, and of the distortion terms that did not pay as well: left out is not known to be zero.
+
+    Without them the principal point would seem three times as sure as it is. What lenses have is their prior.
+    """
+    free: list[Free] = []
+    priors: list[float] = []
+    for camera, own in zip(problem.rig, problem.free, strict=True):
+        full = own
+        if own.lens and camera.intrinsics.model == "pinhole" and len(own.distortion) < len(_TERM_SIGMA):
+            full = replace(own, distortion=tuple(range(len(_TERM_SIGMA))))
+        sigma = iter([np.inf if k in own.distortion else _TERM_SIGMA[k] for k in full.distortion] if full is not own else [np.inf] * 14)
+        priors += [1 / next(sigma) ** 2 if kind == "distortion" else 0.0 for kind in full.kinds]
+        free.append(full)
+    bundle = problem.bundle(tuple(free))
+    at = TargetsAt(bundle.cameras, problem.targets)
+    system = bundle.linearise(at)
+    gauge = bundle.gauge(at)
+    return bundle, Eliminated(replace(system, border=system.border + np.diag(priors)), gauge).covariance(), gauge
 
 
 def _axes(

@@ -35,6 +35,7 @@ _SURE = 2.0  # or by so many standard errors, image by image
 _WILD = 5.0  # a rational coefficient beyond is a pole and a zero that cancel: no lens
 _FOLDS = 3
 _FEWEST_IMAGES = 3
+_PARALLEL = np.deg2rad(10)  # boards within that of each other: their own noise tilts them by half of it
 _MAX_FOCAL_SHARE = 0.05  # sigma of a focal length that is no answer any more
 _MIXTURE = Mixture.of(0.02, 60.0)
 
@@ -290,7 +291,9 @@ def _judged(
         covariance = Eliminated(bundle.linearise(place), bundle.gauge(place)).covariance() * sigma**2
         focal_sigma = float(np.sqrt(max(np.diag(covariance)[:2].max(), 0)))
         focal = float(at.intrinsics.K[0, 0])
-        if not focal_sigma < _MAX_FOCAL_SHARE * focal:
+        normal = at.poses.rotation.matrix[:, :, 2]
+        apart = float(np.arccos(np.clip((normal @ normal.T).min(), -1, 1)))
+        if not focal_sigma < _MAX_FOCAL_SHARE * focal or apart < _PARALLEL:
             raise CameraError(
                 f"camera {views.camera}: the images leave the focal length open ({focal:.0f} +- {focal_sigma:.0f} px): "
                 "the board faces the camera alike in all of them; tilt it by 30 degrees and more to different sides"

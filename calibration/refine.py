@@ -21,7 +21,6 @@ from recon3d.arrays import finite_median
 from recon3d.errors import CameraError, InputError, valid_names
 from recon3d.geometry import SE3, CameraRig
 from recon3d.geometry.camera_unknowns import Free
-from recon3d.geometry.resection import ResectionSettings, resect
 from recon3d.geometry.robust_bundle import Adjusted, AdjustSettings, adjust
 from recon3d.geometry.triangulation import RobustSettings, triangulate, triangulate_robust
 from recon3d.records import Keypoints2D
@@ -30,7 +29,7 @@ from recon3d.skeleton import LIMBS, Layout
 _FEWEST_LIMBS = 8
 _CLEARLY = 0.75  # of the scene's residual
 _BLOCK = 20  # frames that a pose is judged on when looking for the moment of a bump
-_BUMP_SIGMAS, _BUMP_DEG = 6.0, 0.1
+_BUMP_RATIO, _BUMP_DEG = 6.0, 0.15  # over what residuals drift by elsewhere in as many frames; and itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +171,11 @@ def _compared(rig: CameraRig, used: CameraRig, adjusted: Adjusted, sampled: Samp
     ]
     movements: list[Movement] = []
     notes: list[str] = []
+    moved_within = bumps(new, sampled)
     for v, (a, b) in enumerate(zip(used, new, strict=True)):
         turn = float(np.rad2deg(np.linalg.norm((b.cam_from_world.rotation @ a.cam_from_world.rotation.inverse()).log())))
         shift = float(np.linalg.norm(b.centre - a.centre))
-        when, jump = bump(new, sampled, v)
+        when, jump = moved_within.get(a.name, (None, 0.0))
         movements.append(Movement(a.name, turn, float(np.rad2deg(turns[v])), shift, shifts[v], when, jump))
         if when is not None:
             notes.append(f"{a.name} was bumped at {when:.2f} s: it turned by {jump:.2f} deg; calibrate before and after apart")
@@ -224,55 +224,57 @@ def _scene_note(before: float, after: float) -> str:
     return f"{fits}: they do not tell whether cameras moved or the detector is biased by the view"
 
 
-def bump(rig: CameraRig, sampled: Sampled, view: int) -> tuple[float | None, float]:
-    """When a camera moved against the others within the take, and by how much (deg); None where it did not.
+def bumps(rig: CameraRig, sampled: Sampled) -> dict[str, tuple[float, float]]:
+    """Cameras that moved against the others within the take: when (s), and by how much (deg).
 
-    Its pose is found block by block from points that the other cameras see; a step between two blocks that
-    is far larger than what the blocks scatter by is a bump.
+    With three cameras or fewer nothing tells which of them it was.
     """
-    others = [v for v in range(len(rig)) if v != view]
+    found: dict[str, tuple[float, float]] = {}
+    trusted = list(range(len(rig)))
+    steps = _steps(rig, sampled, trusted)
+    while steps and len(trusted) > 3:
+        # One camera that moved makes all that are judged by it seem to: it is the one without which fewest do.
+        without = {v: _steps(rig, sampled, [k for k in trusted if k != v]) for v in trusted}
+        moved_one = min(trusted, key=lambda v: (sum(s[2] for s in without[v].values()), -steps.get(v, (0.0, 0.0, 0.0))[2]))
+        when, degrees, _ = steps.get(moved_one) or max(steps.values(), key=lambda s: s[2])
+        found[rig.names[moved_one]] = (when, degrees)
+        trusted.remove(moved_one)
+        steps = without[moved_one]
+    return found
+
+
+def _steps(rig: CameraRig, sampled: Sampled, trusted: Sequence[int]) -> dict[int, tuple[float, float, float]]:
+    """Of each camera against the others among these, where there is a clear one."""
+    steps = {v: _step(rig, sampled, v, [k for k in trusted if k != v]) for v in trusted}
+    return {v: step for v, step in steps.items() if step is not None}
+
+
+def _step(rig: CameraRig, sampled: Sampled, view: int, others: list[int]) -> tuple[float, float, float] | None:
+    """The moment at which a camera's residuals against the others jump, by how much (deg), and how clearly.
+
+    A detector's bias drifts with the person; a bump is a jump far beyond what it drifts in as many frames.
+    """
     frames, joints = sampled.xy.shape[1:3]
-    if len(others) < 2 or frames < 4 * _BLOCK:
-        return None, 0.0
+    if frames < 4 * _BLOCK:
+        return None
     rest = rig.select([rig.names[v] for v in others])
     found = triangulate_robust(rest, sampled.flat_xy[others], sampled.flat_sigma[others] * 2, RobustSettings(min_confidence=0.9))
-    points = found.xyz.reshape(frames, joints, 3)
     camera = rig.cameras[view]
+    off = (sampled.flat_xy[view] - camera.project(found.xyz)).reshape(frames, joints, 2)
+    middle = np.stack([[finite_median(off[f, :, k]) for k in (0, 1)] for f in range(frames)])
+    blocks = np.lib.stride_tricks.sliding_window_view(middle, _BLOCK, axis=0)  # starts 2 frames
+    level = np.stack([[finite_median(row) for row in block] for block in blocks])
+    jump = np.linalg.norm(level[_BLOCK:] - level[:-_BLOCK], axis=1)
+    known = np.isfinite(jump)
+    if known.sum() < 2 * _BLOCK:
+        return None
+    best = int(np.nanargmax(jump))
     focal = float(np.sqrt(camera.intrinsics.K[0, 0] * camera.intrinsics.K[1, 1]))
-    rays = camera.intrinsics.rays(sampled.xy[view])
-    usable = np.isfinite(points).all(-1) & np.isfinite(rays).all(-1)
-    turns: list[np.ndarray] = []
-    times: list[float] = []
-    for start in range(0, frames - _BLOCK + 1, _BLOCK):
-        part = slice(start, start + _BLOCK)
-        mine = usable[part]
-        if mine.sum() < 40:
-            continue
-        sigma = 2 * sampled.sigma_px[view, part][mine] / focal
-        pose = resect(points[part][mine], rays[part][mine], sigma, ResectionSettings(samples=20))
-        if pose is None:
-            continue
-        # What turns the picture: the change of the direction to the middle of the person, which a block fixes
-        # well, unlike the pose's six numbers apart.
-        middle = points[part][mine].mean(0)
-        now, then = pose.cam_from_world @ middle, camera.cam_from_world @ middle
-        turns.append(np.cross(then / np.linalg.norm(then), now / np.linalg.norm(now)))
-        times.append(float(sampled.instant[part].mean()))
-    return _step(np.array(turns).reshape(-1, 3), np.array(times))
-
-
-def _step(turns: Float[np.ndarray, "blocks 3"], times: Float[np.ndarray, "blocks"]) -> tuple[float | None, float]:
-    count = len(turns)
-    if count < 4:
-        return None, 0.0
-    best: tuple[float, int, float] = (0.0, -1, 0.0)
-    noise = max(float(np.median(np.linalg.norm(np.diff(turns, axis=0), axis=1))) / np.sqrt(2), 1e-6)
-    for k in range(1, count):
-        jump = float(np.linalg.norm(np.median(turns[k:], 0) - np.median(turns[:k], 0)))
-        score = jump / (noise * np.sqrt(1 / k + 1 / (count - k)))
-        if score > best[0]:
-            best = (score, k, jump)
-    degrees = float(np.rad2deg(best[2]))
-    if best[0] < _BUMP_SIGMAS or degrees < _BUMP_DEG:
-        return None, 0.0
-    return float(0.5 * (times[best[1] - 1] + times[best[1]])), degrees
+    degrees = float(np.rad2deg(jump[best] / focal))
+    far = known & (np.abs(np.arange(len(jump)) - best) >= _BLOCK)
+    usual = finite_median(jump[far]) if far.any() else float("nan")
+    clarity = float(jump[best]) / max(usual, 0.2)
+    if degrees < _BUMP_DEG or not clarity > _BUMP_RATIO:
+        return None
+    at = best + _BLOCK  # the first frame after
+    return float(0.5 * (sampled.instant[at - 1] + sampled.instant[at])), degrees, clarity

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from recon3d.geometry.threads import single_threaded
 
 Unknowns = TypeVar("Unknowns")
+_EXACT = 1e-16  # cost, in squared sigmas, below which there is nothing left but rounding
 _FLOOR = 1e-11  # of a diagonal entry: directions that nothing measures stay where they are
 
 
@@ -156,7 +157,7 @@ def solve_schur(problem: SchurProblem[Unknowns], at: Unknowns, settings: SchurSe
             trial = problem.cost(there)
             if not trial < cost:
                 # At the bottom a step changes the cost by rounding only.
-                if trial - cost <= 1e-12 * cost:
+                if trial - cost <= 1e-12 * cost or cost < _EXACT:
                     converged = True
                     break
                 damping, growth = damping * growth, growth * 2

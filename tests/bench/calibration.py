@@ -161,20 +161,20 @@ def honesty() -> list[Result]:
 
 def _normalised(seed: int) -> dict[str, np.ndarray]:
     with threadpool_limits(1):
-        world = worlds.gait_world(4, seed + 200)
+        world = worlds.gait_world(8, seed)
         adjusted = calibrate_people(world.keypoints2d(), {c.name: c.intrinsics for c in world.rig}).adjusted
         gauge = worlds.people_bound(world).gauge
         # Into the truth's size: the covariance is in units of the adjustment's own.
         size = np.linalg.norm(world.rig.centres() - world.rig.centres().mean(0)) / np.linalg.norm(
             adjusted.rig.centres() - adjusted.rig.centres().mean(0)
         )
-        unit = np.tile(np.r_[np.full(3, size), np.ones(3)], 4)
+        unit = np.tile(np.r_[np.full(3, size), np.ones(3)], 8)
         twist = worlds.pose_errors(adjusted.rig, world.rig, gauge).ravel()
         rest = np.eye(len(twist)) - gauge @ gauge.T
         variance = np.diag(rest @ (adjusted.covariance * np.outer(unit, unit)) @ rest)
         square = (twist**2 / variance).reshape(-1, 6)
         out = {"translation": square[:, :3].ravel(), "rotation": square[:, 3:].ravel()}
-        board = worlds.board_world(seed + 200)
+        board = worlds.board_world(seed)
         outcome, _ = calibrate_boards(worlds.board_views(board), worlds.BOARD)
         kinds = [k for free in outcome.adjusted.free for k in free.kinds]
         sigma = np.sqrt(np.diag(outcome.adjusted.covariance))
