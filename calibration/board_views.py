@@ -1,6 +1,6 @@
 """What cameras saw of a board: found in pictures or videos, the frames chosen by coverage and sharpness."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +53,7 @@ class BoardViews:
 
 
 def find_in_pictures(
-    sources: dict[str, Sequence[Path]], board: Board, progress: Progress | None = None
+    sources: Mapping[str, Sequence[Path]], board: Board, progress: Progress | None = None
 ) -> tuple[list[BoardViews], dict[str, str]]:
     """The board in pictures of each camera, and why cameras without it have none.
 
@@ -104,7 +104,7 @@ def find_in_pictures(
     return found, refused
 
 
-def _moments(sources: dict[str, Sequence[Path]]) -> dict[str, list[int]]:
+def _moments(sources: Mapping[str, Sequence[Path]]) -> dict[str, list[int]]:
     """A number for each picture: the same in all cameras where the last number in the name is."""
     import re
 

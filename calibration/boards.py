@@ -91,7 +91,7 @@ def calibrate_boards(
                 "film the board where it and one of them see it at once" + _hint(board)
             )
         chosen = [usable[k] for k in members]
-        given = {name for name in (lenses or {})}
+        given = set(lenses or {})
         return _joint(chosen, [fits[v.camera] for v in chosen], graph.poses(members), board, settings, given, refused, graph.links())
 
 
@@ -131,7 +131,7 @@ class _Graph:
         for a, b in self.relative:
             old, new = group[b], group[a]
             group = [new if g == old else g for g in group]
-        best = max(dict.fromkeys(group), key=lambda g: group.count(g))
+        best = max(dict.fromkeys(group), key=group.count)
         return [k for k, g in enumerate(group) if g == best]
 
     def poses(self, members: Sequence[int]) -> dict[int, SE3]:
@@ -378,10 +378,13 @@ def _outcome(
     return outcome, LensReport({f.camera: f for f in fits}, dict(zip(rig.names, terms, strict=True)))
 
 
-def _covariance(problem: _Problem) -> tuple[TargetBundle, Float[np.ndarray, "parameters parameters"], Float[np.ndarray, "parameters freedoms"]]:
+def _covariance(
+    problem: _Problem,
+) -> tuple[TargetBundle, Float[np.ndarray, "parameters parameters"], Float[np.ndarray, "parameters freedoms"]]:
     """Of all parameters, and of the distortion terms that did not pay as well: left out is not known to be zero.
 
-    Without them the principal point would seem three times as sure as it is. What lenses have is their prior.
+    Without them the principal point would seem three times as sure as it is. What lenses have is their prior, and
+    the step that the whole model would take counts as spread between models (Buckland, Burnham, Augustin 1997).
     """
     free: list[Free] = []
     priors: list[float] = []
@@ -396,7 +399,9 @@ def _covariance(problem: _Problem) -> tuple[TargetBundle, Float[np.ndarray, "par
     at = TargetsAt(bundle.cameras, problem.targets)
     system = bundle.linearise(at)
     gauge = bundle.gauge(at)
-    return bundle, Eliminated(replace(system, border=system.border + np.diag(priors)), gauge).covariance(), gauge
+    eliminated = Eliminated(replace(system, border=system.border + np.diag(priors)), gauge)
+    between = eliminated.step()[0]
+    return bundle, eliminated.covariance() + np.outer(between, between), gauge
 
 
 def _axes(

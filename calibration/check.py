@@ -69,7 +69,8 @@ def check_rig(rig: CameraRig, seen: Sequence[Keypoints2D]) -> Verdict:
     names = [s.camera for s in seen if s.camera in rig.names]
     if len(names) < 2:
         raise CameraError(
-            f"the check needs keypoints of two of the rig's cameras ({valid_names(rig.names)}); there are {valid_names(s.camera for s in seen)}"
+            f"the check needs keypoints of two of the rig's cameras ({valid_names(rig.names)}); "
+            f"there are {valid_names(s.camera for s in seen)}"
         )
     used = rig.select([name for name in rig.names if name in names])
     ordered = [next(s for s in seen if s.camera == name) for name in used.names]

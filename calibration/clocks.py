@@ -7,7 +7,7 @@ wrong offset the points of two cameras fit no pose.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -33,7 +33,7 @@ class OffsetSettings:
     """Peaks of the correlation that the geometry decides between."""
     frames: int = 160
     """Frames that the best candidates are judged on; a third of them serves for a first look."""
-    epipolar: EpipolarSettings = EpipolarSettings(samples=100, judged=400, refined=4)
+    epipolar: EpipolarSettings = field(default_factory=lambda: EpipolarSettings(samples=100, judged=400, refined=4))
     """Of the relative poses."""
 
 

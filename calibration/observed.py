@@ -131,7 +131,7 @@ def _identities(seen: Keypoints2D) -> Int[np.ndarray, "frames slots"]:
 
 def _followed(xy: Float[np.ndarray, "frames slots joints 2"]) -> Int[np.ndarray, "frames slots"]:
     """Slots joined from frame to frame, each to the nearest person before it."""
-    there = np.isfinite(xy[..., 0]).any(-1)
+    there = np.logical_or.reduce(np.isfinite(xy[..., 0]), axis=-1)
     if xy.shape[1] == 1:
         return np.where(there, 0, -1)
     out = np.full(there.shape, -1)

@@ -268,7 +268,8 @@ def _weakest(adjusted: Adjusted, sampled: Sampled, settings: PeopleSettings) -> 
     worst = int(np.argmin(share))
     if share[worst] < settings.min_inliers:
         return adjusted.rig.names[worst], (
-            f"only {100 * share[worst]:.0f} % of its detections agree with the others': its clock, its lens or its place in the list is wrong"
+            f"only {100 * share[worst]:.0f} % of its detections agree with the others': "
+            "its clock, its lens or its place in the list is wrong"
         )
     sigma = np.rad2deg([float(np.sqrt(np.trace(block))) for block in pose_blocks(adjusted, 3, 6)])
     worst = int(np.argmax(sigma))
@@ -328,4 +329,4 @@ def _cues(points: Float[np.ndarray, "frames joints 3"], rig: CameraRig, found: _
             )
         cues.append(distance_cue(f"{a} to {b}", measured, true_m, sigma_m))
     body = body_cue(points, layout, settings.stature_m)
-    return cues + [body] * (body is not None)
+    return cues if body is None else [*cues, body]

@@ -27,7 +27,7 @@ from jaxtyping import Bool, Float
 
 from calibration.outcome import Evidence, Outcome
 from calibration.world import ScaleCue, combine
-from recon3d.arrays import freeze_fields
+from recon3d.arrays import freeze_fields, whole_rows
 from recon3d.errors import CameraError, InputError, all_faults, valid_names
 from recon3d.geometry import SE3, Camera, CameraRig, Intrinsics
 from recon3d.geometry.bundle import Anchors, PointBundle, PointsAt
@@ -114,7 +114,7 @@ def calibrate_points(scene: ScenePoints, lenses: Mapping[str, Intrinsics], start
     missing = [name for name in scene.cameras if name not in lenses]
     if missing:
         raise InputError(f"no lens (intrinsics) for {', '.join(missing)}; there are {valid_names(lenses)}")
-    fixed = np.isfinite(scene.known).all(-1)
+    fixed = whole_rows(scene.known)
     if fixed.sum() < 3 or _collinear(scene.known[fixed]):
         raise CameraError("three known points that do not lie on one line are needed: they are the world")
     with single_threaded():
@@ -149,7 +149,8 @@ def _first(
             usable = np.isfinite(points).all(-1) & np.isfinite(scene.xy[v]).all(-1)
             if usable.sum() < 4 or _collinear(points[usable]):
                 refused[name] = (
-                    f"sees {int(usable.sum())} points whose place is known or follows from other cameras; four that do not lie on a line are needed"
+                    f"sees {int(usable.sum())} points whose place is known or follows from other cameras; "
+                    "four that do not lie on a line are needed"
                 )
                 continue
             focal = float(np.sqrt(lenses[name].K[0, 0] * lenses[name].K[1, 1]))
@@ -184,9 +185,9 @@ def _places(
 def _adjusted(scene: ScenePoints, rig: CameraRig, points: Float[np.ndarray, "points 3"], refused: dict[str, str]) -> Outcome:
     rows = [scene.cameras.index(name) for name in rig.names]
     xy = scene.xy[rows].copy()
-    placed = np.isfinite(points).all(-1)
+    placed = whole_rows(points)
     xy[:, ~placed] = np.nan
-    fixed = np.isfinite(scene.known).all(-1)
+    fixed = whole_rows(scene.known)
     sigma = np.full(xy.shape[:2], scene.sigma_px)
     held = np.where(fixed, 1 / scene.sigma_m**2, 0.0)
     anchors = Anchors(np.ascontiguousarray(np.where(fixed[:, None], scene.known, 0.0).T), held)

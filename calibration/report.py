@@ -192,7 +192,7 @@ def _pairs(rig: CameraRig, evidence: Evidence) -> list[list[Any]]:
                 out.append([rig.names[a], rig.names[b], 0, float("nan")])
                 continue
             pair = rig.select([rig.names[a], rig.names[b]])
-            found = triangulate(pair, xy[np.ix_([a, b], both)], evidence.sigma_px[np.ix_([a, b], both)], max_depth_error=np.inf)
+            found = triangulate(pair, xy[[a, b]][:, both], evidence.sigma_px[[a, b]][:, both], max_depth_error=np.inf)
             shared = int((np.isfinite(xy[a, :, 0]) & np.isfinite(xy[b, :, 0])).sum())
             out.append([rig.names[a], rig.names[b], shared, finite_median(found.residual_px)])
     return out

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
-from scipy import fft, signal
+from scipy import signal
 from scipy.io import wavfile
 
 from recon3d.errors import InputError, SetupError, all_faults
@@ -65,6 +65,7 @@ def read_sound(path: Path) -> tuple[int, Float[np.ndarray, "samples"]]:
         return int(rate), values.mean(1) if values.ndim == 2 else values
     try:
         import av
+        import av.error
     except ImportError:
         raise SetupError("sound in video files is read by PyAV: pip install 'recon3d[live]', or extract it as .wav") from None
     try:
@@ -169,11 +170,11 @@ def _against_first(
 
 def _lag(a: Float[np.ndarray, "n"], b: Float[np.ndarray, "m"]) -> tuple[float, float]:
     """Steps to add to b's time to get a's, below one step, and how far the peak stands out."""
-    size = fft.next_fast_len(len(a) + len(b))
+    size = 1 << (len(a) + len(b)).bit_length()
     # Whitened by half (PHAT with exponent 0.5): sharp where sounds are broad, calm where they are noisy.
-    cross = fft.rfft(a, size) * np.conj(fft.rfft(b, size))
+    cross = np.fft.rfft(a, size) * np.conj(np.fft.rfft(b, size))
     spectrum = cross / np.sqrt(np.abs(cross) + 1e-12 * np.abs(cross).max(initial=1e-300))
-    series = fft.irfft(spectrum, size)
+    series = np.fft.irfft(spectrum, size)
     peak = int(np.argmax(series))
     left, mid, right = series[peak - 1], series[peak], series[(peak + 1) % size]
     bend = left - 2 * mid + right

@@ -6,11 +6,12 @@ the likeliest rig wins.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from recon3d.arrays import whole_rows
 from recon3d.errors import CameraError, valid_names
 from recon3d.geometry import SE3, Camera, CameraRig, Intrinsics
 from recon3d.geometry.camera_unknowns import Free
@@ -35,7 +36,7 @@ class StartSettings:
     """Points that two cameras must both have seen."""
     min_support: float = 0.35
     """Share of shared points that must agree with a relative pose."""
-    epipolar: EpipolarSettings = EpipolarSettings()
+    epipolar: EpipolarSettings = field(default_factory=EpipolarSettings)
     """Of the relative poses."""
 
 
@@ -69,7 +70,7 @@ def all_pairs(
     rays = np.stack([i.rays(np.asarray(view, float)) for i, view in zip(intrinsics, xy, strict=True)])
     focal = np.array([np.sqrt(i.K[0, 0] * i.K[1, 1]) for i in intrinsics])
     sigma = sigma_px / focal[:, None]
-    known = np.isfinite(rays).all(-1)
+    known = whole_rows(rays)
     found: list[Pair] = []
     with single_threaded():
         for a in range(len(xy)):

@@ -202,7 +202,10 @@ def why_not(board: Board, images: Sequence[UInt8[np.ndarray, "height width"]], l
         for less in (1, 2):
             columns, rows = board.columns - less, board.rows - less
             if min(columns, rows) >= 3 and _find_chessboard(images[k], columns, rows) is not None:
-                return f"in {labels[k]} only a part of {columns} x {rows} corners was found: the board must be whole in the image, with a white border"
+                return (
+                    f"in {labels[k]} only a part of {columns} x {rows} corners was found: "
+                    "the board must be whole in the image, with a white border"
+                )
     best = int(np.argmax(sharp))
     light = float(np.mean(images[best]))
     why = "too dark" if light < 40 else "overexposed" if light > 220 else "blurred" if sharp[best] < 20 else "no board of likely size in it"
@@ -245,7 +248,10 @@ def _why_no_markers(board: Board, images: Sequence[UInt8[np.ndarray, "height wid
             counts[name] = 0 if ids is None else len(ids)
         best = max(counts, key=lambda name: counts[name])
         if counts[own] >= 2 and counts[own] >= 0.5 * counts[best]:
-            return f"in {labels[k]} {counts[own]} markers were found, too few or with other numbers than a board of {board.columns} x {board.rows} has"
+            return (
+                f"in {labels[k]} {counts[own]} markers were found, too few or with other numbers "
+                f"than a board of {board.columns} x {board.rows} has"
+            )
         if counts[best] >= 4:
             return f"in {labels[k]} {counts[best]} markers of dictionary {best} were found, none of {own}"
     return f"no marker was found in the first of {len(images)} images: check light, focus and that the markers are not cut"

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from calibration.velocity import slopes
 from recon3d.arrays import finite_median
@@ -206,7 +206,7 @@ def _standing(
         known = np.isfinite(level)
         if known.sum() < 10:
             continue
-        slow: Bool[np.ndarray, frames] = known & (np.nan_to_num(speed, nan=np.inf) < _STILL_M_S)
+        slow = known & (np.nan_to_num(speed, nan=np.inf) < _STILL_M_S)
         low = level < np.nanquantile(level, 0.05) + 0.10
         chosen = slow & low
         places.append(track[chosen])

@@ -24,7 +24,7 @@ def test_help_is_quick_and_complete():
     done = recon3d("--help")
     assert done.returncode == 0
     assert time.perf_counter() - start < 2.0
-    for command in ("demo", "reconstruct", "export", "report", "doctor", "import-rig"):
+    for command in ("demo", "reconstruct", "export", "report", "doctor", "calibrate"):
         assert command in done.stdout
     for option in ("--rig", "--out", "-o", "--config", "--frames", "--layout", "--fps", "--image-fit"):
         assert option in recon3d("reconstruct", "--help").stdout
@@ -78,7 +78,7 @@ def test_demo_from_keypoints_report_and_export(tmp_path):
         (["reconstruct", "--rig", RIG, str(BALANCE4 / "openpose"), "-o", "out", "--config", "none.toml"], "none.toml"),
         (["report", "."], "not a take folder"),
         (["export", ".", "--to", "bvh"], "not a take folder"),
-        (["import-rig", "none"], "no such file"),
+        (["calibrate", "import", "none"], "no such file"),
     ],
 )
 def test_refusals_exit_with_2_and_leave_nothing(tmp_path, arguments, words):
@@ -96,14 +96,14 @@ def test_output_that_cannot_be_written(tmp_path):
         assert done.returncode == 2, done.stderr
         assert "Traceback" not in done.stderr
         assert "file" in done.stderr
-    done = recon3d("import-rig", RIG, "-o", tmp_path)
+    done = recon3d("calibrate", "import", RIG, "-o", tmp_path)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
 def test_import_rig(tmp_path):
-    done = recon3d("import-rig", RIG, "-o", tmp_path / "rig.toml")
+    done = recon3d("calibrate", "import", RIG, "-o", tmp_path / "rig.toml")
     assert done.returncode == 0, done.stderr
     assert "cam03" in done.stdout
     assert (tmp_path / "rig.toml").is_file()

@@ -107,7 +107,11 @@ def test_rooms_of_the_main_job_need_no_torch():
 
 def test_every_file_of_others_has_a_notice():
     notice = (ROOT / "NOTICE").read_text(encoding="utf-8")
-    for path in [*(ROOT / "recon3d" / "detect" / "models").glob("*.onnx"), ROOT / "recon3d" / "data" / "balance4"]:
+    for path in [
+        *(ROOT / "recon3d" / "detect" / "models").glob("*.onnx"),
+        ROOT / "recon3d" / "data" / "balance4",
+        *(ROOT / "tests" / "data").iterdir(),
+    ]:
         assert path.name in notice
 
 

@@ -53,7 +53,6 @@ def run_calibrate(command: CalibrateCommand) -> None:
 
 
 def _boards(command: Boards) -> None:
-    pictures, videos = gather(command.folder)
     board = Board(
         command.board,
         command.columns,
@@ -63,6 +62,7 @@ def _boards(command: Boards) -> None:
         None if command.gap_mm is None else command.gap_mm / 1000,
         command.dictionary,
     )
+    pictures, videos = gather(command.folder)
     with _Bars() as watch:
         views: list[BoardViews] = []
         refused: dict[str, str] = {}

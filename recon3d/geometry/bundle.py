@@ -332,7 +332,7 @@ class TargetBundle:
             xd, yd, _ = i.distortion()(local[0] / depth, local[1] / depth)
             ex = (i.K[0, 0] * xd + i.K[0, 1] * yd + i.K[0, 2] - own.xy[:, 0]) * self._root[v]
             ey = (i.K[1, 1] * yd + i.K[1, 2] - own.xy[:, 1]) * self._root[v]
-            total += 0.5 * float(np.vdot(ex, ex) + np.vdot(ey, ey))
+            total += 0.5 * float(np.sum(ex * ex) + np.sum(ey * ey))
         return total if np.isfinite(total) else float("inf")
 
     def retract(self, at: TargetsAt, border: Float[np.ndarray, "border"], groups: Float[np.ndarray, "6 frames"]) -> TargetsAt:

@@ -5,6 +5,7 @@ translation in m before rotation in rad), focal lengths, principal point, distor
 its clock. The clock's columns come from the points' velocities.
 """
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -105,7 +106,7 @@ class CameraUnknowns:
     def slices(self) -> tuple[slice, ...]:
         """Where each camera's free parameters lie in the vector of all."""
         ends = np.cumsum([0, *(len(free.kinds) for free in self.free)]).tolist()
-        return tuple(slice(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True))
+        return tuple(slice(a, b) for a, b in itertools.pairwise(ends))
 
     @property
     def count(self) -> int:

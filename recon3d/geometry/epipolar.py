@@ -1,11 +1,12 @@
 """Relative pose of two cameras from what both saw: essential matrices on unit rays, robustly.
 
 Rays, not image points, so that wide lenses and fisheyes are like any other. Hypotheses come from five
-points each and are solved and judged all at once; the best are refined on the Sampson distance under a mixture of inliers and outliers, with the clock's offset as a
-sixth unknown where the points' motion is known.
+points each and are solved and judged all at once; the best are refined on the Sampson distance under a
+mixture of inliers and outliers, with the clock's offset as a sixth unknown where the points' motion is known.
 """
 
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -13,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 from recon3d.geometry.five_point import five_point
 from recon3d.geometry.lie import SE3, SO3, skew
 
+_solve: Any = np.linalg.solve  # its stubs do not know batches
 _PREVIEW = 4  # of the judged points, one in so many rules most hypotheses out
 Rays = Float[np.ndarray, "points 3"]
 
@@ -158,7 +160,9 @@ def _front(r: Float[np.ndarray, "3 3"], t: Float[np.ndarray, "3"], a: Rays, b: R
     return (depth_a > 0) & (depth_b > 0)
 
 
-def _in_front(r: Float[np.ndarray, "3 3"], t: Float[np.ndarray, "3"], a: Rays, b: Rays) -> tuple[np.ndarray, np.ndarray]:
+def _in_front(
+    r: Float[np.ndarray, "3 3"], t: Float[np.ndarray, "3"], a: Rays, b: Rays
+) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "3"]]:
     """The same epipolar geometry with the other sign of the translation, where more pairs are in front then."""
     return (r, t) if 2 * _front(r, t, a, b).sum() >= len(a) else (r, -t)
 
@@ -167,10 +171,12 @@ def _essential(rotation: Float[np.ndarray, "h 3 3"], direction: Float[np.ndarray
     return skew(direction) @ rotation
 
 
-_Data = tuple[Rays, Rays, Float[np.ndarray, "points"], Float[np.ndarray, "points"]]
+_Data: TypeAlias = tuple[Rays, Rays, Float[np.ndarray, "points"], Float[np.ndarray, "points"]]
+_Timed: TypeAlias = tuple[Rays, Float[np.ndarray, "*h points 3"], Float[np.ndarray, "points"], Float[np.ndarray, "points"]]
+_Hypotheses: TypeAlias = tuple[Float[np.ndarray, "h 3 3"], Float[np.ndarray, "h 3"], Float[np.ndarray, "h"]]
 
 
-def _at_time(data: _Data, motion: Rays | None, late: Float[np.ndarray, "h"]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _at_time(data: _Data, motion: Rays | None, late: Float[np.ndarray, "h"]) -> _Timed:
     """b's rays as they would be, were its clock corrected: a sighting stamped t was made at t + late."""
     if motion is None:
         return data
@@ -187,16 +193,16 @@ def _refine(
     motion: Rays | None,
     settings: EpipolarSettings,
     wide: bool,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> _Hypotheses:
     """Gauss-Newton on the weighted Sampson distance; the scatter allowed to inliers narrows step by step."""
     widths = np.geomspace(6.0, 1.0, settings.steps) if wide else np.ones(4)
-    for width in widths:
+    for width in widths.tolist():
         a, b, sigma_a, sigma_b = _at_time(data, motion, late)
         essential = _essential(rotation, direction)
         line_b, line_a = a @ np.swapaxes(essential, 1, 2), b @ essential
         e = (line_b * b).sum(-1)
         variance = np.maximum(sigma_a**2 * ((line_a * line_a).sum(-1) - e * e) + sigma_b**2 * ((line_b * line_b).sum(-1) - e * e), 1e-30)
-        weight = -np.expm1(-_support(e * e / variance, settings.outlier_share, float(width))) / variance
+        weight = -np.expm1(-_support(np.asarray(e * e / variance), settings.outlier_share, width)) / variance
         turned = a @ np.swapaxes(rotation, 1, 2)
         # e = b . (t x R a): turning R by w adds w . ((b x t) x R a)... = w . (R a x (b x t)); moving t adds d . (R a x b).
         by_rotation = np.cross(turned, np.cross(b, direction[:, None, :]))
@@ -211,7 +217,7 @@ def _refine(
         right = (weighted * e[..., None]).sum(1)
         diagonal = np.einsum("hii->hi", normal)
         normal = normal + (1e-6 * diagonal + 1e-12 * diagonal.max(-1, keepdims=True) + 1e-300)[..., None] * np.eye(normal.shape[-1])
-        step = -np.linalg.solve(normal, right[..., None])[..., 0]
+        step: Float[np.ndarray, "h k"] = -_solve(normal, right[..., None])[..., 0]
         size = np.linalg.norm(step[:, :5], axis=-1, keepdims=True)
         step[:, :5] *= np.minimum(1.0, 0.3 / np.maximum(size, 1e-12))
         rotation = SO3.exp(step[:, :3]).matrix @ rotation

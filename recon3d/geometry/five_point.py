@@ -40,10 +40,11 @@ def five_point(a: Float[np.ndarray, "samples 5 3"], b: Float[np.ndarray, "sample
             action[:, row] = -reduced[:, target]
         else:
             action[:, row, target - 10] = 1.0
-    values, vectors = np.linalg.eig(action)
+    eigen = np.linalg.eig(action)
+    values, vectors = np.asarray(eigen.eigenvalues, complex), np.asarray(eigen.eigenvectors, complex)
     last = vectors[:, 9]
-    real = (np.abs(values.imag) < 1e-8 * (1 + np.abs(values))) & (np.abs(last) > 1e-12)
-    xyz = (vectors[:, 6:9] / np.where(np.abs(last) > 1e-12, last, 1.0)[:, None]).real
+    real = (np.abs(np.imag(values)) < 1e-8 * (1 + np.abs(values))) & (np.abs(last) > 1e-12)
+    xyz: np.ndarray = np.real(vectors[:, 6:9] / np.where(np.abs(last) > 1e-12, last, 1.0)[:, None])
     weights = np.concatenate([xyz, np.ones_like(xyz[:, :1])], 1)  # samples 4 solutions
     essential = np.einsum("skn,skij->snij", weights, basis[sound])[real]
     return essential / np.maximum(np.linalg.norm(essential, axis=(1, 2), keepdims=True), 1e-300)

@@ -5,6 +5,7 @@ mixture of inliers and outliers.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -13,6 +14,8 @@ from recon3d.errors import TooFewViewsError
 from recon3d.geometry.lie import SE3, SO3
 from recon3d.opencv import import_cv2
 
+_solve: Any = np.linalg.solve  # their stubs do not know batches
+_pseudo_inverse: Any = np.linalg.pinv
 _FEWEST = 4  # points with one pose
 
 
@@ -91,7 +94,8 @@ def resect(
     if (gain > np.log(2)).sum() < min(6, len(points)):
         return None
     found = SE3(SO3(pose.rotation.matrix[0].copy()), pose.translation[0].copy())
-    return Resection(found, 1 - np.exp(-gain), float(gain.sum()), np.linalg.pinv(normal[0], hermitian=True))
+    covariance: Float[np.ndarray, "6 6"] = _pseudo_inverse(normal[0], hermitian=True)
+    return Resection(found, 1 - np.exp(-gain), float(gain.sum()), covariance)
 
 
 def _hypotheses(
@@ -163,7 +167,7 @@ def _refine(
         right = np.einsum("hpri,hpr->hi", weighted, error, optimize=True)
         diagonal = np.einsum("hii->hi", normal)
         lifted = normal + (1e-6 * diagonal + 1e-12 * diagonal.max(-1, keepdims=True) + 1e-300)[..., None] * np.eye(6)
-        step = -np.linalg.solve(lifted, right[..., None])[..., 0]
+        step: Float[np.ndarray, "h 6"] = -_solve(lifted, right[..., None])[..., 0]
         turn = np.linalg.norm(step[:, 3:], axis=-1, keepdims=True)
         poses = SE3.exp(step * np.minimum(1.0, 0.3 / np.maximum(turn, 1e-12))) @ poses
     return poses, normal

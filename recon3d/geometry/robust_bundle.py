@@ -7,6 +7,7 @@ Points are triangulated anew at every width, so that none stays where a bad star
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -87,8 +88,9 @@ def adjust(
     Raises:
         CameraError: hardly a point fits the cameras, so that there is nothing to refine on.
     """
+    of_one_kind: Any = np.zeros(xy.shape[1], dtype=np.int64)
     with single_threaded():
-        return _adjust(rig, free, xy, sigma_px, settings, motions, np.zeros(xy.shape[1], np.int64) if kind is None else kind)
+        return _adjust(rig, free, xy, sigma_px, settings, motions, of_one_kind if kind is None else kind)
 
 
 def _adjust(

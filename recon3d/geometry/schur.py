@@ -108,7 +108,7 @@ class Eliminated:
         reduced = system.border.copy()
         for row in y:
             reduced -= row @ row.T
-        self.right = system.border_gradient - np.einsum("dbg,dg->b", y, z, optimize=True)
+        self.right: Float[np.ndarray, "border"] = system.border_gradient - np.einsum("dbg,dg->b", y, z, optimize=True)
         self.reduced = reduced
         self._gauge = gauge
         # The gauge is held: a step along it would cost as much as an average one of the same length.
@@ -116,7 +116,7 @@ class Eliminated:
         held = reduced + self.stiffness * (gauge @ gauge.T)
         diagonal = np.einsum("ii->i", held)
         diagonal += damping * np.maximum(np.einsum("ii->i", system.border), 0) + _FLOOR * np.einsum("ii->i", system.border) + 1e-300
-        self.held = held
+        self.held: Float[np.ndarray, "border border"] = held
 
     def step(self) -> tuple[Float[np.ndarray, "border"], Float[np.ndarray, "size groups"]]:
         """The step of the border and of the groups.
@@ -125,7 +125,7 @@ class Eliminated:
             LinAlgError: the reduced system is not positive definite.
         """
         np.linalg.cholesky(self.held)  # refuses what is not positive definite
-        border = np.linalg.solve(self.held, -self.right)
+        border: Float[np.ndarray, "border"] = np.linalg.solve(self.held, -self.right)
         size = len(self._z)
         groups = np.empty_like(self._z)
         for i in reversed(range(size)):

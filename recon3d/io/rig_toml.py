@@ -85,7 +85,9 @@ def parse_rig_toml(data: dict[str, Any], path: Path, metres_per_unit: float = 1.
 def _lenses_alone(data: dict[str, Any]) -> bool:
     tables = data.get("cameras")
     entries = list(tables.values()) if isinstance(tables, dict) else []
-    return bool(entries) and all(isinstance(e, dict) and not {"rotation", "translation", "pose_frame"} & set(e) for e in entries)
+    poses = {"rotation", "translation", "pose_frame"}
+    whole = all(isinstance(e, dict) and set(_REQUIRED) <= set(e) and not poses & set(e) for e in entries)
+    return data.get("version") == 1 and bool(entries) and whole
 
 
 def read_lenses_toml(path: Path) -> dict[str, Intrinsics]:

@@ -127,7 +127,9 @@ class TestDegeneracies:
     def test_all_views_parallel(self):
         """A board that always faces the camera leaves the focal length open."""
         camera = make_rig("ring", 1, "none").cameras[0]
-        poses = [SE3(SO3.identity(), np.array([x, y, 2.0 + z])) for x, y, z in ((-0.4, -0.2, 0), (0.1, 0.1, 0.5), (0, -0.3, 1), (-0.3, 0, 0.2))]
+        poses = [
+            SE3(SO3.identity(), np.array([x, y, 2.0 + z])) for x, y, z in ((-0.4, -0.2, 0), (0.1, 0.1, 0.5), (0, -0.3, 1), (-0.3, 0, 0.2))
+        ]
         rng = np.random.default_rng(0)
         xy = np.stack([camera.intrinsics.project(p @ BOARD.points) for p in poses]) + rng.normal(0, 0.3, (4, 54, 2))
         view = BoardViews("cam", camera.intrinsics.size, ("a", "b", "c", "d"), np.arange(4), xy)

@@ -55,7 +55,9 @@ def test_a_scale_that_nobody_gave_is_said_to_be_unknown():
     a, b = world.rig.cameras[:2]
     taped = float(np.linalg.norm(a.centre - b.centre))
     outcome = calibrate_people(
-        world.keypoints2d(), lenses(world.rig), PeopleSettings(stature_m=1.7, distances=((a.name, b.name, taped, 0.005), ("left_hip", "left_knee", 0.41, 0.02)))
+        world.keypoints2d(),
+        lenses(world.rig),
+        PeopleSettings(stature_m=1.7, distances=((a.name, b.name, taped, 0.005), ("left_hip", "left_knee", 0.41, 0.02))),
     )
     assert "scale" not in outcome.rig.unknown
     assert abs(np.linalg.norm(outcome.rig[a.name].centre - outcome.rig[b.name].centre) / taped - 1) < 0.005
@@ -212,7 +214,20 @@ def test_a_wand_gives_the_scale():
     for camera in rig:
         xy = (camera.project(ends) + rng.normal(0, 0.7, (200, 2, 2))).astype(np.float32)[:, None]
         ones = np.ones((200, 1, 2), np.float32)
-        seen.append(Keypoints2D(layout, camera.name, camera.intrinsics.size, np.arange(200), t, np.full((200, 1), -1), xy, ones, ones, np.concatenate([xy.min(2), xy.max(2)], -1)))
+        seen.append(
+            Keypoints2D(
+                layout,
+                camera.name,
+                camera.intrinsics.size,
+                np.arange(200),
+                t,
+                np.full((200, 1), -1),
+                xy,
+                ones,
+                ones,
+                np.concatenate([xy.min(2), xy.max(2)], -1),
+            )
+        )
     outcome = calibrate_people(seen, lenses(rig), PeopleSettings(distances=(("a", "b", 0.5, 0.0005),)))
     found = np.linalg.norm(outcome.rig.centres()[0] - outcome.rig.centres()[2])
     assert abs(found / np.linalg.norm(rig.centres()[0] - rig.centres()[2]) - 1) < 0.005
@@ -298,5 +313,3 @@ def test_noise_of_outliers_and_gaps_is_borne():
     """10 % outliers, a third of them mirrored joints, 15 % missing, are the standing case; here twice that."""
     world = make_world(make_rig("ring", 5), make_person("gait", 120), NoiseSettings(outliers=0.2, missing=0.3))
     assert pose_error(calibrate_people(world.keypoints2d(), lenses(world.rig)).rig, world.rig)[0] < 0.25
-
-

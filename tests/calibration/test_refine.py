@@ -51,7 +51,7 @@ def test_when_a_camera_was_bumped():
     """It turns by most of a degree 3.5 s into the take."""
     rig = make_rig("ring", 4)
     person = make_person("gait", 360)
-    seen = [s for s in make_world(rig, person).keypoints2d()]
+    seen = make_world(rig, person).keypoints2d()
     after = make_world(turned(rig, "cam02", 0.8), person).keypoints2d()
     xy = seen[1].xy.copy()
     xy[210:] = after[1].xy[210:]
@@ -83,7 +83,8 @@ def test_laying_a_rig_onto_another():
     moved = replace(
         rig,
         cameras=tuple(
-            replace(c, cam_from_world=replace(c.cam_from_world, translation=2 * c.cam_from_world.translation) @ change.inverse()) for c in rig
+            replace(c, cam_from_world=replace(c.cam_from_world, translation=2 * c.cam_from_world.translation) @ change.inverse())
+            for c in rig
         ),
     )
     fit = lay_onto(rig, moved)
@@ -173,7 +174,9 @@ class TestCheck:
 
     def test_millimetres_are_named(self):
         def in_mm(cameras):
-            return tuple(replace(c, cam_from_world=replace(c.cam_from_world, translation=1000 * c.cam_from_world.translation)) for c in cameras)
+            return tuple(
+                replace(c, cam_from_world=replace(c.cam_from_world, translation=1000 * c.cam_from_world.translation)) for c in cameras
+            )
 
         assert "--rig-unit mm" in self.readings(in_mm).advice
 
@@ -259,7 +262,7 @@ class TestScenePoints:
         assert scene.cameras == ("cam01", "cam02", "cam03", "cam04")
         assert np.isfinite(scene.known[scene.names.index("plank_left_near")]).all()
         path = tmp_path / "scene.toml"
-        path.write_text('sigma_px = -1\nfoo = 1\n[known]\na = [1, 2]\nb = [0, 0, 0]\n[seen.cam01]\na = [1, 2, 3]\n')
+        path.write_text("sigma_px = -1\nfoo = 1\n[known]\na = [1, 2]\nb = [0, 0, 0]\n[seen.cam01]\na = [1, 2, 3]\n")
         with pytest.raises(InputError) as caught:
             read_scene(path)
         for words in ("unknown entry 'foo'", "known: a must be three", "cam01: a must be two", "'b' is seen by no camera", "sigma_px"):

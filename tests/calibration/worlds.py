@@ -23,7 +23,9 @@ def board_views(world: BoardWorld, frames: slice | list[int] | None = None) -> l
     out = []
     for v, camera in enumerate(world.rig):
         rows = np.flatnonzero(np.isfinite(world.xy[v, :, 0, 0]))
-        out.append(BoardViews(camera.name, camera.intrinsics.size, tuple(f"{camera.name} {r}" for r in rows), rows, world.xy[v, rows].copy()))
+        out.append(
+            BoardViews(camera.name, camera.intrinsics.size, tuple(f"{camera.name} {r}" for r in rows), rows, world.xy[v, rows].copy())
+        )
     return out
 
 
@@ -42,7 +44,9 @@ def clocked(cameras: int = 3, frames: int = 240, seed: int = 0, fps: tuple[float
         rate = fps[v % len(fps)]
         clock = Clock(rng.uniform(-0.4, 0.4) if v else 0.0)
         stamps = np.arange(round(frames * rate / 60)) / rate
-        world = make_world(rig.select([camera.name]), make_person("gait", seed=seed, time=clock.to_world(stamps)), NoiseSettings(), seed * 10 + v)
+        world = make_world(
+            rig.select([camera.name]), make_person("gait", seed=seed, time=clock.to_world(stamps)), NoiseSettings(), seed * 10 + v
+        )
         seen.append(replace(world.keypoints2d()[0], time=stamps))
         clocks.append(clock)
     return rig, seen, clocks

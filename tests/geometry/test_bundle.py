@@ -59,7 +59,16 @@ def check_gradient(bundle, at, sizes):
             np.testing.assert_allclose(system.gradient[i, g], slope, rtol=1e-4, atol=1e-3)
 
 
-STEP = {"translation": 1e-6, "rotation": 1e-6, "focal": 1e-3, "centre": 1e-3, "distortion": 1e-6, "offset": 1e-6, "drift": 1e-7, "line_time": 1e-9}
+STEP = {
+    "translation": 1e-6,
+    "rotation": 1e-6,
+    "focal": 1e-3,
+    "centre": 1e-3,
+    "distortion": 1e-6,
+    "offset": 1e-6,
+    "drift": 1e-7,
+    "line_time": 1e-9,
+}
 
 
 def steps(bundle):
@@ -192,7 +201,7 @@ def test_a_point_behind_a_camera_is_refused_not_stepped_through():
 
 def test_a_camera_that_stands_has_no_columns():
     free = (Free(pose=False), Free(), Free())
-    bundle, at = points_problem(Free())
+    _, at = points_problem(Free())
     still = PointBundle(at.cameras.on(make_rig("ring", 3, "mild", 1)), free, np.full((3, 12, 2), 500.0), np.ones((3, 12)))
     assert still.cameras.count == 12
     assert still.gauge(PointsAt(still.cameras, at.points)).shape[1] == 0
