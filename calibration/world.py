@@ -219,14 +219,14 @@ def _standing(
 def _lowest(
     points: Points, time: Float[np.ndarray, "frames"], axis: Float[np.ndarray, "3"], feet: Sequence[tuple[int, float]]
 ) -> tuple[Float[np.ndarray, "contacts 3"], Float[np.ndarray, "contacts"]]:
-    """The lowest foot point of every second: somebody who never stands still touches the floor all the same."""
+    """The lowest foot point of every half second: somebody who never stands still touches the floor all the same."""
     joints = [joint for joint, _ in feet]
     level = points[:, joints] @ axis - np.array([height for _, height in feet])
     places: list[np.ndarray] = []
     above: list[float] = []
-    second = np.floor((time - time[0]) / 1.0).astype(int)
-    for part in np.unique(second).tolist():
-        own = np.where((second == part)[:, None], level, np.nan)
+    half = np.floor((time - time[0]) / 0.5).astype(int)
+    for part in np.unique(half).tolist():
+        own = np.where((half == part)[:, None], level, np.nan)
         known = np.sort(own[np.isfinite(own)])
         if len(known) < 20:
             continue
