@@ -33,6 +33,7 @@ def summarise(outcome: Outcome, extra: Mapping[str, Any] | None = None) -> dict[
     left_out = leave_one_out(rig, evidence)
     held_out = held_out_px(rig, evidence)
     sigma = pose_sigmas(outcome)
+    sigmas = parameter_sigmas(outcome)
     cameras: list[dict[str, Any]] = []
     for v, camera in enumerate(rig):
         known = np.isfinite(evidence.xy[v, :, 0]) & np.isfinite(evidence.points).all(-1)
@@ -51,6 +52,7 @@ def summarise(outcome: Outcome, extra: Mapping[str, Any] | None = None) -> dict[
                 "sigma_deg": sigma[v][0],
                 "sigma_mm": sigma[v][1],
                 "lens": _lens(camera.intrinsics),
+                "sigma": sigmas[v],
                 "clock": [camera.clock.offset, camera.clock.drift, camera.clock.line_time],
                 "image": _image(evidence, v, camera.intrinsics.size),
             }
@@ -150,6 +152,21 @@ def pose_sigmas(outcome: Outcome) -> list[tuple[float, float]]:
         turn = float(np.sqrt(max(np.trace(block[3:, 3:]), 0)))
         shift = float(np.sqrt(max(np.trace(centre_covariance(camera.cam_from_world, block)), 0)))
         out.append((float(np.rad2deg(turn)), 1e3 * size * shift))
+    return out
+
+
+def parameter_sigmas(outcome: Outcome) -> list[dict[str, list[float]]]:
+    """Of each camera: sigma of every lens and clock parameter that was solved for, by kind; px, none, s."""
+    spread = np.sqrt(np.maximum(np.diag(outcome.adjusted.covariance), 0))
+    out: list[dict[str, list[float]]] = []
+    at = 0
+    for free in outcome.adjusted.free:
+        own: dict[str, list[float]] = {}
+        for kind, value in zip(free.kinds, spread[at : at + len(free.kinds)].tolist(), strict=True):
+            if kind not in ("translation", "rotation"):
+                own.setdefault(kind, []).append(value)
+        out.append(own)
+        at += len(free.kinds)
     return out
 
 

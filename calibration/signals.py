@@ -15,6 +15,7 @@ from scipy.io import wavfile
 
 from recon3d.errors import InputError, SetupError, all_faults
 from recon3d.geometry import Clock
+from recon3d.io.files import read_text
 from recon3d.video import open_video
 
 _RATE = 16_000  # Hz that sound is brought to
@@ -151,6 +152,23 @@ def from_stamps(stamps: Mapping[str, Float[np.ndarray, "frames"]], fps: Mapping[
     return out
 
 
+def read_stamps(path: Path) -> Float[np.ndarray, "frames"]:
+    """Time of each frame, s: the first number of every line; a line without one may head the file.
+
+    Raises:
+        InputError: lines that are no numbers.
+    """
+    out: list[float] = []
+    for number, line in enumerate(read_text(path).splitlines()):
+        cell = line.replace(";", ",").split(",")[0].strip()
+        try:
+            out.append(float(cell))
+        except ValueError:
+            if number and cell:
+                raise InputError(f"{path}, line {number + 1}: {cell!r} is no time in seconds") from None
+    return np.array(out)
+
+
 def _against_first(
     series: Mapping[str, tuple[float, Float[np.ndarray, "steps"]]], resolution: float, unknown: float, what: str
 ) -> list[ClockEstimate]:
@@ -185,7 +203,7 @@ def _lag(a: Float[np.ndarray, "n"], b: Float[np.ndarray, "m"]) -> tuple[float, f
     return float(lag if lag < size / 2 else lag - size), strength
 
 
-def sound_files(folder: Path, names: Sequence[str]) -> dict[str, Path]:
+def files_by_name(folder: Path, names: Sequence[str]) -> dict[str, Path]:
     """A recording for each camera in a folder, by name.
 
     Raises:

@@ -113,8 +113,10 @@ class Clocks:
     """The rig as it is."""
     folder: Positional[Path]
     """Folder with a recording for each camera, named after it."""
-    by: Literal["audio", "flash"] = "audio"
-    """What all cameras witness."""
+    by: Literal["audio", "flash", "stamps"] = "audio"
+    """What all cameras witness; stamps are files <camera>.csv or .txt with the common time of each frame (s), one a line."""
+    fps: float | None = None
+    """Rate by which the cameras' own clocks count frames, for stamps."""
     out: Annotated[Path, arg(aliases=["-o"])] = Path("rig.toml")
     """File to write."""
 

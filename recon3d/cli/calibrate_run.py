@@ -22,7 +22,7 @@ from calibration.people import PeopleSettings, calibrate_people
 from calibration.points import calibrate_points, read_scene
 from calibration.refine import as_it_stands, refine
 from calibration.report import movements, summarise, write_report
-from calibration.signals import from_audio, from_flash, sound_files
+from calibration.signals import files_by_name, from_audio, from_flash, from_stamps, read_stamps
 from calibration.targets import Board
 from recon3d.cli.calibrate import Boards, CalibrateCommand, Clocks, Import, People, Points, Refine, RigReport
 from recon3d.errors import CameraError, InputError
@@ -156,8 +156,13 @@ def _refine(command: Refine) -> None:
 
 def _clocks(command: Clocks) -> None:
     rig = read_rig(command.rig)
-    files = sound_files(command.folder, rig.names)
-    estimates = from_audio(files) if command.by == "audio" else from_flash(files)
+    files = files_by_name(command.folder, rig.names)
+    if command.by == "stamps":
+        if command.fps is None:
+            raise InputError("time stamps need the rate by which the cameras' own clocks count frames: --fps")
+        estimates = from_stamps({name: read_stamps(path) for name, path in files.items()}, dict.fromkeys(files, command.fps))
+    else:
+        estimates = from_audio(files) if command.by == "audio" else from_flash(files)
     table = Table("camera", "offset ms", "sigma ms", "strength", box=None, pad_edge=False)
     for e in estimates:
         table.add_row(

@@ -44,7 +44,7 @@ class Adjusted:
     """What the adjustment found.
 
     Attributes:
-        rig: cameras, with the covariance of all free parameters in `covariance`.
+        rig: cameras, with the covariance of their poses; that of all free parameters is in `covariance`.
         points: m; NaN where a point was not used.
         inlier: probability of each sighting to be of its point; 0 where absent.
         chi2: squared residual over the variance by the sigmas given; NaN where absent.
@@ -128,8 +128,9 @@ def _adjust(
     chi2 = bundle.chi_square(at)
     gain = np.where(bundle.present > 0, -np.log1p(-np.minimum(mixture.inlier(chi2 / noise**2, bundle.present), 1 - 1e-12)), 0.0)
     found = at.cameras.on(rig)
-    if all(f.kinds == Free().kinds for f in at.cameras.free):
-        found = replace(found, covariance=covariance)
+    if all(f.pose for f in at.cameras.free):
+        poses = np.concatenate([np.arange(part.start, part.start + 6) for part in at.cameras.slices])
+        found = replace(found, covariance=np.ascontiguousarray(covariance[np.ix_(poses, poses)]))
     seen = bundle.present > 0
     return Adjusted(
         rig=found,

@@ -109,7 +109,7 @@ def _agree(views: Sequence[_View], rig: CameraRig, subject: SubjectTracker) -> N
     """Point every view's tracker at the person that the views agree on."""
     seen = [_coarse(view) for view in views]
     fitted = [to_rig_pixels(k, camera, view.fit) for k, camera, view in zip(seen, rig, views, strict=True)]
-    timeline = Timeline(np.zeros(1, np.int64), np.zeros(1), np.zeros((len(views), 1), np.int64))
+    timeline = Timeline.at_frames(np.zeros(1, np.int64), np.zeros(1), np.zeros((len(views), 1), np.int64))
     (instant,) = synchronise(fitted, timeline, 1)
     slots = subject.choose(instant)[:, 0]
     agreed = (slots >= 0).sum() >= 2

@@ -82,7 +82,7 @@ def sample_of(seen: Sequence[Seen], timeline: Timeline) -> Views:
     starts = np.linspace(0, max(total - _SAMPLE_RUN, 0), runs).astype(int)
     parts = [np.arange(s, min(s + _SAMPLE_RUN, total)) for s in starts]
     rows = np.unique(np.concatenate(parts))
-    cut = Timeline(timeline.frame[rows], timeline.time[rows], timeline.rows[:, rows])
+    cut = timeline.take(rows)
     # In pieces of a run, so that a long take is read where the runs lie and nowhere else.
     return join(list(synchronise(seen, cut, _SAMPLE_RUN)))
 

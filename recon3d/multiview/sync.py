@@ -1,7 +1,7 @@
 """Many cameras' keypoints on one time axis: which frames belong together."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -10,10 +10,13 @@ from jaxtyping import Bool, Float, Float32, Int
 from recon3d.arrays import freeze_fields, windows
 from recon3d.errors import CameraError, InputError, all_faults, valid_names
 from recon3d.geometry import CameraRig
+from recon3d.multiview.between import between
 from recon3d.records import Keypoints2D
 from recon3d.skeleton import Layout
 
 _MOST_FILLED = 20  # empty frames to real ones
+_SAME_FRAME = 0.02  # of a frame interval: nearer than that, a frame is the instant's own
+_LONGEST_GAP = 1.6  # frame intervals that are interpolated over
 _SAME_INSTANT = 0.51  # of the finest frame interval: the nearest frame is taken, none further away
 
 
@@ -48,14 +51,36 @@ class Views:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Timeline:
-    """The reference camera's frames, and each camera's row for each of them (-1: no frame at that instant)."""
+    """The reference camera's frames, and each camera's row for each of them.
+
+    Attributes:
+        frame: numbers of the reference camera's frames.
+        time: s, on the rig's common axis.
+        rows: the nearest frame of each camera; -1 where it has none at that instant.
+        neighbour: the row on the other side of the instant; the row itself where none is needed.
+        share: of the interval between the two at which the instant lies.
+        rows_s: share of a frame interval that one image row of each camera takes (rolling shutter).
+    """
 
     frame: Int[np.ndarray, "frames"]
     time: Float[np.ndarray, "frames"]
     rows: Int[np.ndarray, "views frames"]
+    neighbour: Int[np.ndarray, "views frames"]
+    share: Float[np.ndarray, "views frames"]
+    rows_s: Float[np.ndarray, "views"]
 
     def __post_init__(self) -> None:
         freeze_fields(self)
+
+    @staticmethod
+    def at_frames(frame: Int[np.ndarray, "frames"], time: Float[np.ndarray, "frames"], rows: Int[np.ndarray, "views frames"]) -> "Timeline":
+        """Instants that coincide with every camera's frames."""
+        return Timeline(frame, time, rows, rows.copy(), np.zeros(rows.shape), np.zeros(len(rows)))
+
+    def take(self, rows: Int[np.ndarray, "some"]) -> "Timeline":
+        """Some of the instants."""
+        views = (self.rows, self.neighbour, self.share)
+        return Timeline(self.frame[rows], self.time[rows], *(a[:, rows].copy() for a in views), self.rows_s.copy())
 
 
 class Seen(Protocol):
@@ -114,8 +139,8 @@ def align_in_time(seen: Sequence[Seen], rig: CameraRig) -> Timeline:
 
     The camera with the finest steps leads; before, after and in holes of its recording others add their
     instants. Every camera gives the frame nearest to each instant, none if it is more than half a frame
-    away. The timeline starts and ends with instants that two cameras have; holes in between are kept as
-    frames without evidence.
+    away, and the neighbour on the instant's other side, to interpolate with. The timeline starts and
+    ends with instants that two cameras have; holes in between are kept as frames without evidence.
 
     Raises:
         InputError: a camera without frames, or no instant that two cameras share.
@@ -144,7 +169,28 @@ def align_in_time(seen: Sequence[Seen], rig: CameraRig) -> Timeline:
     near = _nearest(times[lead], instants)
     stride = int(np.median(np.diff(seen[lead].frame))) if len(times[lead]) > 1 else 1
     number = seen[lead].frame[near] + stride * np.rint((instants - times[lead][near]) / step).astype(np.int64)
-    return Timeline(number, instants, rows)
+    neighbour, share = rows.copy(), np.zeros(rows.shape)
+    rows_s = np.zeros(len(seen))
+    for v, time in enumerate(times):
+        line = rig[seen[v].camera].clock.line_time
+        rows_s[v] = line / steps[v] if np.isfinite(steps[v]) else 0.0
+        neighbour[v], share[v] = _neighbours(time, instants, rows[v], bool(line))
+    return Timeline(number, instants, rows, neighbour, share, rows_s)
+
+
+def _neighbours(
+    time: Float[np.ndarray, "frames"], instants: Float[np.ndarray, "instants"], rows: Int[np.ndarray, "instants"], always: bool
+) -> tuple[Int[np.ndarray, "instants"], Float[np.ndarray, "instants"]]:
+    """The frame on the other side of each instant and how far towards it the instant lies; itself where there is none near."""
+    there = rows >= 0
+    own = np.maximum(rows, 0)
+    late = np.where(there, instants - time[own], 0.0)
+    beside = np.clip(own + np.where(late >= 0, 1, -1), 0, len(time) - 1)
+    gap = time[beside] - time[own]
+    usual = float(np.median(np.diff(time))) if len(time) > 1 else 1.0
+    share = np.where(gap != 0, late / np.where(gap != 0, gap, 1.0), 0.0)
+    usable = there & (gap != 0) & (np.abs(gap) <= _LONGEST_GAP * usual) & ((np.abs(share) > _SAME_FRAME) | always)
+    return np.where(usable, beside, rows), np.where(usable, share, 0.0)
 
 
 def _without_holes(
@@ -182,28 +228,42 @@ def _distance(time: Float[np.ndarray, "frames"], instants: Float[np.ndarray, "in
 def synchronise(seen: Sequence[Seen], timeline: Timeline, window: int) -> Iterator[Views]:
     """Windows of at most this many instants; ``seen`` in the order of the rig."""
     for part in windows(len(timeline.frame), window):
-        rows = timeline.rows[:, part]
-        found = [_rows(view, own) for view, own in zip(seen, rows, strict=True)]
-        slots = max([1, *(f.xy.shape[1] for f, _, _ in found if f is not None)])
+        rows, beside, share = timeline.rows[:, part], timeline.neighbour[:, part], timeline.share[:, part]
+        found = [_rows(view, *both) for view, *both in zip(seen, rows, beside, strict=True)]
+        slots = max([1, *(f.xy.shape[1] for f, *_ in found if f is not None)])
         shape = (len(seen), rows.shape[1], slots, len(seen[0].layout))
         xy, sigma = np.full((*shape, 2), np.nan, np.float32), np.full(shape, np.nan, np.float32)
         confidence = np.zeros(shape, np.float32)
-        for v, (view, there, at) in enumerate(found):
+        for v, (view, there, at, next_to) in enumerate(found):
             if view is not None:
                 own = view.xy.shape[1]
                 xy[v, there, :own], sigma[v, there, :own] = view.xy[at], view.sigma_px[at]
                 confidence[v, there, :own] = view.confidence[at]
+                if (at != next_to).any():
+                    toward = np.sign(next_to - at) * timeline.rows_s[v]  # a later row is further from the next frame
+                    moved = between(_taken(view, at), _taken(view, next_to), share[v, there], toward)
+                    xy[v, there, :own], confidence[v, there, :own], sigma[v, there, :own] = moved
         source = np.stack([np.where(own >= 0, view.frame[np.maximum(own, 0)], -1) for view, own in zip(seen, rows, strict=True)])
         yield Views(seen[0].layout, timeline.frame[part].copy(), timeline.time[part].copy(), source, xy, confidence, sigma)
 
 
-def _rows(view: Seen, rows: Int[np.ndarray, "frames"]) -> tuple[Keypoints2D | None, Bool[np.ndarray, "frames"], Int[np.ndarray, "some"]]:
-    """The smallest window that holds these rows, which instants have one, and where it is in the window."""
+def _taken(view: Keypoints2D, rows: Int[np.ndarray, "some"]) -> Keypoints2D:
+    """Some frames of a window, in any order; their numbers count from 0."""
+    names = ("person_id", "xy", "confidence", "sigma_px", "box")
+    count = np.arange(len(rows))
+    return replace(view, frame=count, time=count.astype(float), **{name: getattr(view, name)[rows] for name in names})
+
+
+def _rows(
+    view: Seen, rows: Int[np.ndarray, "frames"], beside: Int[np.ndarray, "frames"]
+) -> tuple[Keypoints2D | None, Bool[np.ndarray, "frames"], Int[np.ndarray, "some"], Int[np.ndarray, "some"]]:
+    """The smallest window that holds these rows, which instants have one, and where they and their neighbours are in it."""
     there = rows >= 0
     if not there.any():
-        return None, there, rows[:0]
-    first, last = int(rows[there].min()), int(rows[there].max())
-    return view.window(slice(first, last + 1)), there, rows[there] - first
+        return None, there, rows[:0], rows[:0]
+    both = np.concatenate([rows[there], beside[there]])
+    first, last = int(both.min()), int(both.max())
+    return view.window(slice(first, last + 1)), there, rows[there] - first, beside[there] - first
 
 
 def join(parts: Sequence[Views]) -> Views:

@@ -144,9 +144,6 @@ def _formats(job: Job, rig: CameraRig, frames: int) -> tuple[list[str], list[str
     if frames > C3D_MAX_FRAMES and "c3d" in formats:
         formats.remove("c3d")
         notes.append(f"No C3D file: it counts up to {C3D_MAX_FRAMES} frames, this take has {frames}. Export part of it with --frames.")
-    rolling = [camera.name for camera in rig if camera.clock.line_time]
-    if rolling:
-        notes.append(f"The line time of {', '.join(rolling)} (rolling shutter) is not corrected for.")
     return formats, notes
 
 
