@@ -129,8 +129,8 @@ def _adjust(
     gain = np.where(bundle.present > 0, -np.log1p(-np.minimum(mixture.inlier(chi2 / noise**2, bundle.present), 1 - 1e-12)), 0.0)
     found = at.cameras.on(rig)
     if all(f.pose for f in at.cameras.free):
-        poses = np.concatenate([np.arange(part.start, part.start + 6) for part in at.cameras.slices])
-        found = replace(found, covariance=np.ascontiguousarray(covariance[np.ix_(poses, poses)]))
+        poses = [k for part in at.cameras.slices for k in range(part.start, part.start + 6)]
+        found = replace(found, covariance=covariance[poses][:, poses].copy())
     seen = bundle.present > 0
     return Adjusted(
         rig=found,

@@ -79,8 +79,8 @@ class Timeline:
 
     def take(self, rows: Int[np.ndarray, "some"]) -> "Timeline":
         """Some of the instants."""
-        views = (self.rows, self.neighbour, self.share)
-        return Timeline(self.frame[rows], self.time[rows], *(a[:, rows].copy() for a in views), self.rows_s.copy())
+        own, beside, share = (a[:, rows].copy() for a in (self.rows, self.neighbour, self.share))
+        return Timeline(self.frame[rows], self.time[rows], own, beside, share, self.rows_s.copy())
 
 
 class Seen(Protocol):

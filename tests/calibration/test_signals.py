@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from scipy.io import wavfile
 
-from calibration.signals import from_audio, from_flash, from_stamps, read_sound, sound_files
+from calibration.signals import files_by_name, from_audio, from_flash, from_stamps, read_sound, read_stamps
 from calibration.world import ScaleCue, body_cue, combine, ground_of
 from recon3d.errors import CameraError, InputError
 from recon3d.geometry import SE3, SO3
@@ -24,7 +24,7 @@ def test_claps_at_other_sample_rates(tmp_path):
     """Every microphone hears its own noise; offsets to a millisecond, the sigma says what a room adds."""
     for k, (rate, offset) in enumerate(((48_000, 0.0), (44_100, 0.7312), (16_000, -1.205))):
         claps(tmp_path / f"cam{k}.wav", rate, offset, k)
-    found = from_audio(sound_files(tmp_path, ["cam0", "cam1", "cam2"]))
+    found = from_audio(files_by_name(tmp_path, ["cam0", "cam1", "cam2"]))
     np.testing.assert_allclose([e.clock.offset for e in found], [0, 0.7312, -1.205], atol=1.5e-3)
     assert all(e.strength > 1 for e in found)
     assert 1e-3 < found[1].sigma_s < 0.02
@@ -42,7 +42,7 @@ def test_files_without_sound(tmp_path):
     with pytest.raises(InputError, match="no WAV file"):
         read_sound(tmp_path / "x.wav")
     with pytest.raises(InputError, match="no recording named after cam9"):
-        sound_files(tmp_path, ["cam9"])
+        files_by_name(tmp_path, ["cam9"])
 
 
 def film(path, frames, flash, size=(64, 48)):
@@ -66,11 +66,16 @@ def test_a_flash(tmp_path):
         from_flash({"a": tmp_path / "a.mp4", "dark": tmp_path / "dark.mp4"})
 
 
-def test_time_stamps():
+def test_time_stamps(tmp_path):
     stamps = {"a": 100 + np.arange(50) / 25, "b": 100.3 + np.arange(50) / 25 * (1 + 4e-5)}
     found = from_stamps(stamps, {"a": 25.0, "b": 25.0})
     assert abs(found[1].clock.offset - 0.3) < 1e-9
     assert abs(found[1].clock.drift - 4e-5) < 1e-9
+    (tmp_path / "a.csv").write_text("time,frame\n1.5,0\n1.54,1\n")
+    np.testing.assert_allclose(read_stamps(tmp_path / "a.csv"), [1.5, 1.54])
+    (tmp_path / "a.csv").write_text("1.5\nnoon\n")
+    with pytest.raises(InputError, match="line 2: 'noon' is no time"):
+        read_stamps(tmp_path / "a.csv")
     with pytest.raises(InputError, match="must rise"):
         from_stamps({"a": np.array([1.0, 1.0])}, {"a": 25.0})
 
