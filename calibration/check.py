@@ -66,10 +66,10 @@ def check_rig(rig: CameraRig, seen: Sequence[Keypoints2D]) -> Verdict:
     Raises:
         CameraError: keypoints of fewer than two of the rig's cameras.
     """
-    names = [s.camera for s in seen if s.camera in rig.names]
+    names = [s.camera for s in seen if s.camera in rig.names and not rig[s.camera].moves]
     if len(names) < 2:
         raise CameraError(
-            f"the check needs keypoints of two of the rig's cameras ({valid_names(rig.names)}); "
+            f"the check needs keypoints of two of the rig's standing cameras ({valid_names(rig.names)}); "
             f"there are {valid_names(s.camera for s in seen)}"
         )
     used = rig.select([name for name in rig.names if name in names])

@@ -139,7 +139,7 @@ def _first(
     poses: dict[str, SE3] = {}
     points = scene.known.copy()
     if start is not None:
-        poses = {name: start[name].cam_from_world for name in scene.cameras if name in start.names}
+        poses = {name: start[name].cam_from_world for name in scene.cameras if name in start.names and not start[name].moves}
         points = _places(scene, poses, lenses, scene.known)
     pending = [name for name in scene.cameras if name not in poses]
     while pending:

@@ -26,6 +26,7 @@ from recon3d.geometry.triangulation import RobustSettings, triangulate, triangul
 from recon3d.records import Keypoints2D
 from recon3d.skeleton import LIMBS, Layout
 
+_MOVES = "it moves: its pose in each frame is used as it is, and neither refined nor judged"
 _FEWEST_LIMBS = 8
 _CLEARLY = 0.75  # of the scene's residual
 _BLOCK = 20  # frames that a pose is judged on when looking for the moment of a bump
@@ -119,6 +120,13 @@ def _evidence(rig: CameraRig, seen: Sequence[Keypoints2D], settings: RefineSetti
     """The rig's cameras that were seen with, their tracks of one person, and these at common instants."""
     names = [s.camera for s in seen]
     unknown = [name for name in names if name not in rig.names]
+    if not unknown and len(names) >= 2:
+        seen = [s for s in seen if not rig[s.camera].moves]
+        names = [s.camera for s in seen]
+        if len(names) < 2:
+            raise CameraError(
+                f"all but {len(names)} of the cameras move ({valid_names(rig.moving)}): poses are refined of cameras that stand"
+            )
     if unknown or len(names) < 2:
         raise CameraError(
             f"refining needs two or more of the rig's cameras ({valid_names(rig.names)}); the keypoints are of {valid_names(names)}"
@@ -148,7 +156,7 @@ def as_it_stands(rig: CameraRig, seen: Sequence[Keypoints2D], settings: RefineSe
     still = (Free(pose=False),) * len(used)
     adjusted = adjust(used, still, sampled.flat_xy, sampled.flat_sigma, narrowing, kind=sampled.kind)
     evidence = Evidence.of(used, sampled.flat_xy, sampled.flat_sigma, adjusted.points, adjusted.inlier)
-    return Outcome("report", rig, evidence, {}, (), None, None, adjusted, {})
+    return Outcome("report", rig, evidence, dict.fromkeys(rig.moving, _MOVES), (), None, None, adjusted, {})
 
 
 def _limbs(sampled: Sampled, layout: Layout) -> Sampled:
@@ -190,7 +198,8 @@ def _compared(rig: CameraRig, used: CameraRig, adjusted: Adjusted, sampled: Samp
         notes.append(_scene_note(before_scene, after_scene))
     whole = tuple(new[c.name] if c.name in new.names else c for c in rig)
     full = new if len(new) == len(rig) else CameraRig(whole, unknown=rig.unknown)
-    outcome = Outcome("refine", full, evidence, {}, tuple(notes), None, None, adjusted, {})
+    moves = dict.fromkeys(rig.moving, _MOVES)
+    outcome = Outcome("refine", full, evidence, moves, tuple(notes), None, None, adjusted, {})
     return Refined(outcome, tuple(movements), before, after, before_scene, after_scene)
 
 

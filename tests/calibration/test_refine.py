@@ -279,3 +279,19 @@ def test_leave_one_out_is_blind_to_the_camera_itself():
     left_out = leave_one_out(rig, found.outcome.evidence)
     assert int(np.argmax(left_out)) == 0
     assert left_out[0] > 8
+
+
+def test_a_camera_that_moves_is_named_and_the_rest_refined():
+    world = gait(6, 60)
+    poses = world.rig.cameras[5].cam_from_world
+    still = SE3(SO3(np.broadcast_to(poses.rotation.matrix, (2, 3, 3)).copy()), np.broadcast_to(poses.translation, (2, 3)).copy())
+    moving = replace(world.rig.cameras[5], cam_from_world=still, pose_frame=np.array([0, 59]))
+    rig = replace(world.rig, cameras=(*world.rig.cameras[:5], moving))
+    found = refine(rig, world.keypoints2d())
+    assert list(found.outcome.refused) == ["cam06"]
+    assert found.outcome.rig["cam06"].moves
+    assert [m.camera for m in found.movements] == list(rig.names[:5])
+    assert check_rig(rig, world.keypoints2d()).holds is not None
+    assert len(summarise(found.outcome)["cameras"]) == 5
+    with pytest.raises(CameraError, match="cameras that stand"):
+        refine(replace(rig, cameras=(rig.cameras[0], moving)), [s for s in world.keypoints2d() if s.camera in ("cam01", "cam06")])
