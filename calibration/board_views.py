@@ -61,7 +61,7 @@ def find_in_pictures(
     number in the name is the moment.
 
     Raises:
-        InputError: pictures of different sizes for one camera, or files that are no pictures.
+        InputError: pictures of different sizes for one camera.
     """
     cv2 = import_cv2()
     numbers = _moments(sources)
@@ -69,11 +69,18 @@ def find_in_pictures(
     refused: dict[str, str] = {}
     for camera, paths in sources.items():
         images: list[np.ndarray] = []
+        broken: list[Path] = []
+        readable: list[Path] = []
         for path in paths:
             image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_GRAYSCALE) if path.stat().st_size else None
             if image is None:
-                raise InputError(f"{path} is no picture that OpenCV reads")
+                broken.append(path)
+                continue
             images.append(image)
+            readable.append(path)
+        if not images:
+            refused[camera] = f"{', '.join(path.name for path in broken)}: no picture that OpenCV reads"
+            continue
         sizes = {image.shape[::-1] for image in images}
         if len(sizes) > 1:
             each = ", ".join(f"{w} x {h}" for w, h in sorted(sizes))
@@ -87,7 +94,8 @@ def find_in_pictures(
                 kept.append(k)
             if progress is not None:
                 progress(camera, k + 1, len(images))
-        labels = [path.name for path in paths]
+        labels = [path.name for path in readable]
+        which = [list(paths).index(path) for path in readable]
         if not rows:
             refused[camera] = f"no board found: {why_not(board, images, labels)}"
             continue
@@ -96,9 +104,9 @@ def find_in_pictures(
                 camera,
                 next(iter(sizes)),
                 tuple(labels[k] for k in kept),
-                np.array([numbers[camera][k] for k in kept]),
+                np.array([numbers[camera][which[k]] for k in kept]),
                 np.stack(rows),
-                tuple(label for k, label in enumerate(labels) if k not in kept),
+                (*(label for k, label in enumerate(labels) if k not in kept), *(f"{path.name} (unreadable)" for path in broken)),
             )
         )
     return found, refused
@@ -116,7 +124,8 @@ def _moments(sources: Mapping[str, Sequence[Path]]) -> dict[str, list[int]]:
     fresh = 1_000_000_000
     for camera, texts in parsed.items():
         own: list[int] = []
-        unique = len(set(texts)) == len(texts)
+        told = [text for text in texts if text is not None]
+        unique = len(set(told)) == len(told)
         for text in texts:
             if text is not None and unique and len(text) < 9:
                 own.append(int(text))

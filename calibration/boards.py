@@ -15,7 +15,7 @@ from calibration.lenses import MODELS, LensFit, fit_lens, fit_poses, inliers, ta
 from calibration.outcome import Evidence, Outcome
 from calibration.targets import Board
 from calibration.world import Scale, ScaleCue, axes_for, combine, moved
-from recon3d.errors import CameraError, InputError, valid_names
+from recon3d.errors import CameraError, InputError, all_faults, valid_names
 from recon3d.geometry import SE3, SO3, Camera, CameraRig, Intrinsics
 from recon3d.geometry.bundle import TargetBundle, TargetsAt, TargetViews
 from recon3d.geometry.camera_unknowns import Free
@@ -25,6 +25,8 @@ from recon3d.geometry.threads import single_threaded
 
 _AGREE_RAD, _AGREE_SHARE = np.deg2rad(6), 0.15  # between two images' opinions on two cameras: turn; shift of their distance to the board
 _PRINT_SHARE = 0.001  # of a board's size: paper and printer
+_WORSE = 5.0  # times a corner's scatter alone, and a pixel
+_AGREE_MOMENTS = 0.35  # of the moments that two cameras share must agree on how they stand to each other
 _FEWEST_SYMMETRIC = 3  # moments that tell which way round a board is that looks the same upside down
 _TERM_SIGMA = (0.3, 0.1, 2.5e-3, 2.5e-3, 0.05)  # of k1 k2 p1 p2 k3 over lenses, where images do not tell
 _FOLDS = 3  # of frames that are left out in turn
@@ -64,6 +66,9 @@ def calibrate_boards(
     Raises:
         CameraError: no two cameras can be connected.
     """
+    unknown = [name for name in settings.fisheye if name not in {v.camera for v in views}]
+    if unknown:
+        raise InputError(f"no camera {', '.join(unknown)} to be a fisheye; there are {valid_names(v.camera for v in views)}")
     refused: dict[str, str] = {}
     fits: dict[str, LensFit] = {}
     for own in views:
@@ -82,8 +87,9 @@ def calibrate_boards(
         members = graph.largest()
         if len(members) < 2:
             raise CameraError(
-                f"no two of the cameras {valid_names(fits)} saw the board at the same time: film it where two cameras see it at once, "
-                "and give the pictures of one moment the same number" + _hint(board)
+                f"no two cameras ({valid_names(fits)}) agree on how they stand to each other: film the board where two cameras see it "
+                "at the same time, and give the pictures of one moment the same number. Pictures that are not of the same moments "
+                "give lenses alone: --lenses-only" + _hint(board)
             )
         for camera in (v.camera for k, v in enumerate(usable) if k not in members):
             refused[camera] = (
@@ -121,7 +127,8 @@ class _Graph:
                     found = _relative(
                         _rows(fits[views[a].camera].cam_from_board, at_a), _rows(fits[views[b].camera].cam_from_board, at_b), board
                     )
-                    if not board.symmetric or found[1] >= _FEWEST_SYMMETRIC:
+                    enough = _FEWEST_SYMMETRIC if board.symmetric else min(len(shared), 2)
+                    if found[1] >= max(enough, _AGREE_MOMENTS * len(shared)):
                         relative[a, b] = found
         return _Graph([v.camera for v in views], relative)
 
@@ -203,6 +210,7 @@ def _joint(
     terms = [f.terms for f in fits]
     problem = _Problem(rig, seen, len(instants), targets, np.concatenate([f.inlier for f in fits]))
     problem = problem.solved(_frees(terms, given, rig))
+    _refuse_nonsense(problem, fits)
     terms, problem = _more_terms(problem, terms, given)
     return _outcome(problem, views, fits, terms, board, settings, refused, links, instants)
 
@@ -291,6 +299,24 @@ class _Problem:
         seen = replace(seen, frame=index[seen.frame])
         return replace(
             self, seen=seen, frames=int(frames.sum()), targets=_rows(self.targets, np.flatnonzero(frames)), inlier=self.inlier[rows]
+        )
+
+
+def _refuse_nonsense(problem: _Problem, fits: list[LensFit]) -> None:
+    """Pictures whose numbers match by chance relate cameras that have no moment in common.
+
+    Raises:
+        CameraError: cameras whose corners fit far worse together than alone.
+    """
+    together = [float(np.median(problem.seen.sigma_px[problem.seen.view == v])) for v in range(len(fits))]
+    off = [f"{f.camera}: {t:.1f} px, alone {f.sigma_px:.1f} px" for f, t in zip(fits, together, strict=True) if t > _WORSE * f.sigma_px + 1]
+    if off:
+        raise CameraError(
+            all_faults(
+                off,
+                "the cameras' images do not fit together: pictures of one number are not of one moment, or the clocks differ "
+                "(pictures that have nothing to do with each other give lenses alone: --lenses-only):",
+            )
         )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from recon3d.detect import MultiPose, SinglePose, Tracker, TrackSettings, detect_windows
-from recon3d.errors import InputError, valid_names
+from recon3d.errors import InputError, all_faults, valid_names
 from recon3d.io import OpenPoseOptions, read_keypoints2d
 from recon3d.io.openpose import OpenPoseFolder
 from recon3d.records import Frame, Keypoints2D
@@ -39,6 +39,7 @@ def load_keypoints(
     stored = source / "keypoints2d"
     folder = stored if stored.is_dir() else source
     out: list[Keypoints2D] = []
+    _refuse_other_sizes(folder, sizes)
     for entry in sorted(folder.iterdir()):
         if entry.suffix == ".npz":
             out.append(read_keypoints2d(entry))
@@ -53,6 +54,19 @@ def load_keypoints(
     if not out:
         raise InputError(f"{folder} holds no keypoints (.npz, folders of OpenPose files) and no videos")
     return out
+
+
+def _refuse_other_sizes(folder: Path, sizes: Mapping[str, tuple[int, int]]) -> None:
+    """Before people are looked for in videos for minutes."""
+    faults: list[str] = []
+    for entry in sorted(folder.iterdir()):
+        if entry.suffix.lower() in SUFFIXES and entry.stem in sizes:
+            (width, height), (w, h) = open_video(entry.stem, entry).size, sizes[entry.stem]
+            if (width, height) != (w, h):
+                faults.append(f"{entry.name} is {width} x {height} px, but its lens is of {w} x {h} px")
+    if faults:
+        hint = "videos and lenses do not belong together; a take made of them (`recon3d reconstruct --image-fit`) can be given instead:"
+        raise InputError(all_faults(faults, hint))
 
 
 def _camera(name: str, sizes: Mapping[str, tuple[int, int]]) -> str:

@@ -5,7 +5,7 @@ interpolating keypoints in time; nothing is made up where a camera saw nothing.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -14,10 +14,11 @@ from recon3d.arrays import finite_median, freeze_fields
 from recon3d.errors import InputError
 from recon3d.geometry import Clock
 from recon3d.records import Keypoints2D
-from recon3d.skeleton import Layout
+from recon3d.skeleton import LIMBS, Layout
 
 _JUMP = 0.6  # of a person's extent: further from one frame to the next is somebody else
 _LONGEST_GAP = 1.6  # frame intervals that are interpolated over
+_FEWEST_LIMBS = 8
 _SAME = 1e-3  # of a frame interval: no interpolation needed
 
 
@@ -86,6 +87,23 @@ class Sampled:
     def flat_sigma(self) -> Float[np.ndarray, "views points"]:
         """Frames and joints as one axis, px."""
         return self.sigma_px.reshape(len(self.xy), -1)
+
+    def without_repeats(self) -> "Sampled":
+        """Frames that repeat the one before them in every camera count once: they are no new evidence."""
+        if len(self.instant) < 2:
+            return self
+        same = np.nan_to_num(self.xy[:, 1:], nan=-1) == np.nan_to_num(self.xy[:, :-1], nan=-1)
+        again = np.append(False, np.logical_and.reduce(same, axis=(0, 2, 3)))
+        xy = self.xy.copy()
+        xy[:, again] = np.nan
+        return replace(self, xy=xy)
+
+    def limbs_only(self, layout: Layout) -> "Sampled":
+        """The limb joints alone, where the layout has most of them."""
+        keep = [layout.index(name) for name in LIMBS if name in layout.points]
+        if len(keep) < _FEWEST_LIMBS:
+            return self
+        return replace(self, xy=self.xy[:, :, keep].copy(), sigma_px=self.sigma_px[:, :, keep].copy())
 
     @property
     def kind(self) -> Int[np.ndarray, "points"]:

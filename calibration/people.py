@@ -17,7 +17,7 @@ from calibration.outcome import Evidence, Outcome
 from calibration.start import Pair, StartSettings, connected, start_rig
 from calibration.subject import choose_subject
 from calibration.velocity import slopes
-from calibration.world import ScaleCue, axes_for, body_cue, combine, distance_cue, ground_of, moved
+from calibration.world import UP_RAD, ScaleCue, axes_for, body_cue, combine, distance_cue, ground_of, moved
 from recon3d.errors import CameraError, InputError, all_faults, valid_names
 from recon3d.geometry import SE3, CameraRig, Clock, Intrinsics
 from recon3d.geometry.bundle import Motions
@@ -25,8 +25,10 @@ from recon3d.geometry.camera_unknowns import Free
 from recon3d.geometry.robust_bundle import Adjusted, AdjustSettings, adjust
 from recon3d.geometry.triangulation import RobustSettings, triangulate_robust
 from recon3d.records import Keypoints2D
+from recon3d.skeleton import Layout
 
 _FOCAL_GUESSES = (0.5, 0.75, 1.1, 1.6)  # of the image's larger side: from wide to long lenses
+_FEWEST_FRAMES, _STATURES = 10, (0.4, 2.6)
 _CLOCK_ROUNDS, _CLOCK_FRAMES = 6, 3000
 
 
@@ -56,10 +58,16 @@ class PeopleSettings:
     """The camera that looks along +y; the first by default."""
     origin: str | None = None
     """The camera under which the origin lies; where the person was on average by default."""
+    limbs_only: bool = False
+    """Only limb joints decide, where the layout has them: real detectors find faces and toes differently from different sides."""
 
     def __post_init__(self) -> None:
         faults = [f"clocks must be known, offset or drift, not {self.clocks!r}"] * (self.clocks not in ("known", "offset", "drift"))
         faults += [f"focal must be known or unknown, not {self.focal!r}"] * (self.focal not in ("known", "unknown"))
+        faults += [f"frames must be {_FEWEST_FRAMES} or more, not {self.frames}"] * (self.frames < _FEWEST_FRAMES)
+        if self.stature_m is not None and not _STATURES[0] < self.stature_m < _STATURES[1]:
+            faults.append(f"a person's height is given in metres, {_STATURES[0]} to {_STATURES[1]}, not {self.stature_m}")
+        faults += [f"a distance needs two ends, not {a} twice" for a, b, *_ in self.distances if a == b]
         if faults:
             raise InputError(all_faults(faults, "settings:"))
 
@@ -165,7 +173,8 @@ def _tie_clocks(found: _Found, settings: PeopleSettings) -> None:
 
 
 def _sampled(found: _Found, settings: PeopleSettings) -> Sampled:
-    return sample(found.tracks, found.clocks, instants_for(found.tracks, found.clocks, settings.frames))
+    seen = sample(found.tracks, found.clocks, instants_for(found.tracks, found.clocks, settings.frames)).without_repeats()
+    return seen.limbs_only(found.tracks[0].layout) if settings.limbs_only else seen
 
 
 def _search_focal(found: _Found, settings: PeopleSettings) -> tuple[CameraRig, list[Pair], Sampled]:
@@ -292,8 +301,7 @@ def pose_blocks(adjusted: Adjusted, first: int, last: int) -> list[Float[np.ndar
 
 def _in_metres(found: _Found, adjusted: Adjusted, sampled: Sampled, links: dict[tuple[str, str], int], settings: PeopleSettings) -> Outcome:
     """Scale by the cues, up and floor by the person, origin and heading as asked for."""
-    layout = found.tracks[0].layout
-    points = adjusted.points.reshape(*sampled.xy.shape[1:3], 3)
+    points, layout = _whole_body(found, adjusted, sampled, settings)
     cues = _cues(points, adjusted.rig, found, settings)
     scale = combine(cues)
     rig, points = moved(adjusted.rig, scale.metres, SE3.identity()), points * scale.metres
@@ -310,9 +318,31 @@ def _in_metres(found: _Found, adjusted: Adjusted, sampled: Sampled, links: dict[
         floor = ground.height if ground.floor else float(np.nanquantile(points @ ground.up, 0.02))
         change = axes_for(ground.up, floor, origin, front)
         unknown |= set() if ground.floor else {"floor"}
+        if ground.sigma_rad > UP_RAD:
+            unknown |= {"up", "floor"}
+            found.notes.append(
+                f"up is uncertain by {np.rad2deg(ground.sigma_rad):.0f} deg: let the person walk about upright, or set the floor by a board"
+            )
+    if [c for c in scale.cues if c.counts] and not scale.known:
+        found.notes.append(
+            "the scale cues contradict each other: "
+            + ", ".join(f"{c.name} ({d:.0f} sigmas)" for c, d in zip(scale.cues, scale.disagreement, strict=True))
+        )
     rig = replace(moved(rig, 1.0, change), unknown=frozenset(unknown))
-    evidence = Evidence.of(rig, sampled.flat_xy, sampled.flat_sigma, (change @ points).reshape(-1, 3), adjusted.inlier)
+    evidence = Evidence.of(rig, sampled.flat_xy, sampled.flat_sigma, change @ (adjusted.points * scale.metres), adjusted.inlier)
     return Outcome("people", rig, evidence, found.refused, tuple(found.notes), scale, ground, adjusted, links)
+
+
+def _whole_body(
+    found: _Found, adjusted: Adjusted, sampled: Sampled, settings: PeopleSettings
+) -> tuple[Float[np.ndarray, "frames joints 3"], Layout]:
+    """All joints, by the cameras found, also where limbs alone decided."""
+    layout = found.tracks[0].layout
+    if sampled.xy.shape[2] == len(layout):
+        return adjusted.points.reshape(*sampled.xy.shape[1:3], 3), layout
+    seen = sample(found.tracks, found.clocks, sampled.instant)
+    answer = triangulate_robust(adjusted.rig, seen.flat_xy, seen.flat_sigma * max(adjusted.noise, 1.0), RobustSettings(max_depth_error=0.3))
+    return answer.xyz.reshape(*seen.xy.shape[1:3], 3), layout
 
 
 def _cues(points: Float[np.ndarray, "frames joints 3"], rig: CameraRig, found: _Found, settings: PeopleSettings) -> list[ScaleCue]:

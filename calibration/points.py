@@ -42,6 +42,7 @@ from recon3d.io.files import read_toml
 
 _MIXTURE = Mixture.of(0.05, 100.0)
 _CLICK_PX, _TAPE_M = 1.0, 0.005
+_SPREAD_M = (0.02, 150.0)
 _WIDEST = 30.0  # sigmas: clicks of the first poses
 
 
@@ -117,6 +118,9 @@ def calibrate_points(scene: ScenePoints, lenses: Mapping[str, Intrinsics], start
     fixed = whole_rows(scene.known)
     if fixed.sum() < 3 or _collinear(scene.known[fixed]):
         raise CameraError("three known points that do not lie on one line are needed: they are the world")
+    spread = float(np.ptp(scene.known[fixed], axis=0).max())
+    if not _SPREAD_M[0] < spread < _SPREAD_M[1]:
+        raise InputError(f"the known points spread over {spread:.4g} m: coordinates are given in metres")
     with single_threaded():
         refused: dict[str, str] = {}
         poses, points = _first(scene, lenses, start, refused)

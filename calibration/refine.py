@@ -5,7 +5,7 @@ cameras that agree with the old rig, so that a camera that was bumped is told fr
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
@@ -24,10 +24,8 @@ from recon3d.geometry.camera_unknowns import Free
 from recon3d.geometry.robust_bundle import Adjusted, AdjustSettings, adjust
 from recon3d.geometry.triangulation import RobustSettings, triangulate, triangulate_robust
 from recon3d.records import Keypoints2D
-from recon3d.skeleton import LIMBS, Layout
 
 _MOVES = "it moves: its pose in each frame is used as it is, and neither refined nor judged"
-_FEWEST_LIMBS = 8
 _CLEARLY = 0.75  # of the scene's residual
 _BLOCK = 20  # frames that a pose is judged on when looking for the moment of a bump
 _BUMP_RATIO, _BUMP_DEG = 6.0, 0.15  # over what residuals drift by elsewhere in as many frames; and itself
@@ -110,7 +108,7 @@ def refine(
         CameraError: cameras that are not the rig's, or keypoints that fit it nowhere.
     """
     used, tracks, sampled = _evidence(rig, seen, settings)
-    sampled = _limbs(sampled, tracks[0].layout) if settings.limbs_only else sampled
+    sampled = sampled.limbs_only(tracks[0].layout) if settings.limbs_only else sampled
     narrowing = AdjustSettings(widths=settings.noise_range, outlier_share=settings.outlier_share)
     adjusted = adjust(used, Free(), sampled.flat_xy, sampled.flat_sigma, narrowing, kind=sampled.kind)
     return _compared(rig, used, adjusted, sampled, scene)
@@ -129,7 +127,7 @@ def _evidence(rig: CameraRig, seen: Sequence[Keypoints2D], settings: RefineSetti
             )
     if unknown or len(names) < 2:
         raise CameraError(
-            f"refining needs two or more of the rig's cameras ({valid_names(rig.names)}); the keypoints are of {valid_names(names)}"
+            f"two or more of the rig's cameras are needed ({valid_names(rig.names)}); the keypoints are of {valid_names(names)}"
         )
     if len({s.layout.name for s in seen}) > 1:
         raise InputError("all cameras must have one layout")
@@ -141,7 +139,7 @@ def _evidence(rig: CameraRig, seen: Sequence[Keypoints2D], settings: RefineSetti
         raise CameraError(f"{', '.join(empty)} saw nobody: leave {'it' if len(empty) == 1 else 'them'} out")
     tracks = choose_subject(candidates, [c.intrinsics for c in used], True)
     clocks = [camera.clock for camera in used]
-    sampled = sample(tracks, clocks, instants_for(tracks, clocks, settings.frames))
+    sampled = sample(tracks, clocks, instants_for(tracks, clocks, settings.frames)).without_repeats()
     return used, tracks, sampled
 
 
@@ -157,13 +155,6 @@ def as_it_stands(rig: CameraRig, seen: Sequence[Keypoints2D], settings: RefineSe
     adjusted = adjust(used, still, sampled.flat_xy, sampled.flat_sigma, narrowing, kind=sampled.kind)
     evidence = Evidence.of(used, sampled.flat_xy, sampled.flat_sigma, adjusted.points, adjusted.inlier)
     return Outcome("report", rig, evidence, dict.fromkeys(rig.moving, _MOVES), (), None, None, adjusted, {})
-
-
-def _limbs(sampled: Sampled, layout: Layout) -> Sampled:
-    keep = [layout.index(name) for name in LIMBS if name in layout.points]
-    if len(keep) < _FEWEST_LIMBS:
-        return sampled
-    return replace(sampled, xy=sampled.xy[:, :, keep], sigma_px=sampled.sigma_px[:, :, keep])
 
 
 def _compared(rig: CameraRig, used: CameraRig, adjusted: Adjusted, sampled: Sampled, scene: ScenePoints | None) -> Refined:

@@ -13,6 +13,7 @@ from recon3d.opencv import import_cv2
 
 Kind = Literal["chessboard", "charuco", "aprilgrid", "aruco"]
 _KINDS = ("chessboard", "charuco", "aprilgrid", "aruco")
+_SIZES_M = (0.0005, 1.5)
 _SEARCH_PX = 1100  # of the longer side of the image that a chessboard is looked for in
 _FEWEST = 6  # points of a board of markers that are worth an image
 
@@ -50,8 +51,8 @@ class Board:
         least = 3 if self.kind == "chessboard" else 2
         if self.columns < least or self.rows < least - 1:
             faults.append(f"{self.columns} x {self.rows} is too small for a {self.kind}")
-        if not (np.isfinite(self.size_m) and 0 < self.size_m < 10):
-            faults.append(f"the size of a square or marker must be in metres, not {self.size_m}")
+        if not (np.isfinite(self.size_m) and _SIZES_M[0] < self.size_m < _SIZES_M[1]):
+            faults.append(f"a square or marker of {1000 * self.size_m:.4g} mm is none of a calibration board: check the unit")
         if self.kind == "charuco" and not (self.marker_m and 0 < self.marker_m < self.size_m):
             faults.append("a ChArUco board needs marker_m, smaller than its squares")
         if self.kind in ("aprilgrid", "aruco") and not (self.gap_m and self.gap_m > 0):

@@ -25,6 +25,9 @@ _STATURE_SHARE = 0.025  # bones of people of one stature differ
 _STATURE_M = 1.70  # of the table in skeleton/proportions.toml
 _FOOT_M = {"ankle": 0.085, "heel": 0.03, "big_toe": 0.02, "small_toe": 0.02}  # of a point above the floor it stands on
 _STILL_M_S = 0.25  # a foot slower than this, and low, stands
+_TORN = 6.0  # sigmas between a cue and the others
+UP_RAD = np.deg2rad(6)
+"""An up that is less certain is none."""
 _LEAN_RAD = np.deg2rad(4)  # of the average body axis from the vertical
 _UNEVEN_M = 0.02
 _FEW_CONTACTS = 10
@@ -87,11 +90,19 @@ def combine(cues: Sequence[ScaleCue]) -> Scale:
             continue
         other = float((logs[rest] * weight[rest]).sum() / weight[rest].sum())
         apart.append(float(abs(logs[k] - other) / np.hypot(cue.share, 1 / np.sqrt(weight[rest].sum()))))
-    return Scale(float(np.exp(mean)), share, any(cue.counts for cue in cues), tuple(cues), tuple(apart))
+    # Cues that contradict each other say nothing that could be relied on.
+    torn = any(cue.counts and off > _TORN for cue, off in zip(cues, apart, strict=True))
+    return Scale(float(np.exp(mean)), share, any(cue.counts for cue in cues) and not torn, tuple(cues), tuple(apart))
 
 
 def distance_cue(name: str, measured: float, true_m: float, sigma_m: float) -> ScaleCue:
-    """A length whose true value was taped: between two cameras, of a wand, of a bone."""
+    """A length whose true value was taped: between two cameras, of a wand, of a bone.
+
+    Raises:
+        CameraError: a length of nothing.
+    """
+    if not (np.isfinite(measured) and measured > 0 and true_m > 0):
+        raise CameraError(f"scale from {name}: it has no length, or was not seen")
     return ScaleCue(name, true_m / measured, sigma_m / true_m)
 
 
@@ -133,9 +144,10 @@ class Ground:
 
 def ground_of(points: Points, time: Float[np.ndarray, "frames"], layout: Layout) -> Ground | None:
     """Up and the floor from a person's joints (m): feet that stand, and the body above them; None if neither is seen."""
-    axis = _body_axis(points, layout)
-    if axis is None:
+    found = _body_axis(points, layout)
+    if found is None:
         return None
+    axis, lean = found
     feet = [
         (j, next(h for key, h in _FOOT_M.items() if name.endswith(key)))
         for j, name in enumerate(layout.points)
@@ -144,10 +156,10 @@ def ground_of(points: Points, time: Float[np.ndarray, "frames"], layout: Layout)
     if any("heel" in layout.points[j] or "toe" in layout.points[j] for j, _ in feet):
         feet = [(j, h) for j, h in feet if "ankle" not in layout.points[j]]
     if not feet:
-        return Ground(axis, float("nan"), float(_LEAN_RAD), 0, False)
+        return Ground(axis, float("nan"), lean, 0, False)
     standing, above = _standing(points, time, axis, feet)
     if len(standing) < 3:
-        return Ground(axis, float("nan"), float(_LEAN_RAD), len(standing), False)
+        return Ground(axis, float("nan"), lean, len(standing), False)
     basis = np.linalg.svd(axis[None])[2][1:]
     middle = standing.mean(0)
     tilt, height = np.zeros(2), float(np.median((standing - middle) @ axis - above))
@@ -160,8 +172,8 @@ def ground_of(points: Points, time: Float[np.ndarray, "frames"], layout: Layout)
         # A foot stands for many frames in one place: no more than a few of them are independent.
         weight *= min(1.0, 60 / len(standing)) / _UNEVEN_M**2
         j = np.column_stack([(standing - middle) @ basis.T, -np.ones(len(standing))])
-        normal = (j * weight[:, None]).T @ j + np.diag([1 / _LEAN_RAD**2] * 2 + [0])
-        right = (j * weight[:, None]).T @ off + np.r_[tilt / _LEAN_RAD**2, 0]
+        normal = (j * weight[:, None]).T @ j + np.diag([1 / lean**2] * 2 + [0])
+        right = (j * weight[:, None]).T @ off + np.r_[tilt / lean**2, 0]
         step = np.linalg.solve(normal, -right)
         tilt, height = tilt + step[:2], height + float(step[2])
     up = axis + tilt @ basis
@@ -170,8 +182,11 @@ def ground_of(points: Points, time: Float[np.ndarray, "frames"], layout: Layout)
     return Ground(up, height + float(middle @ up), spread, len(standing), True)
 
 
-def _body_axis(points: Points, layout: Layout) -> Float[np.ndarray, "3"] | None:
-    """Mean direction from the ankles (or knees, hips) to the shoulders."""
+def _body_axis(points: Points, layout: Layout) -> tuple[Float[np.ndarray, "3"], float] | None:
+    """Mean direction from the ankles (or knees, hips) to the shoulders, and how far it may lean (rad).
+
+    Who bends at the hips, or on one leg, leans: the angle between trunk and legs is what the axis may be off by.
+    """
 
     def middle(joint: str) -> np.ndarray | None:
         sides = [f"{side}_{joint}" for side in ("left", "right")]
@@ -188,8 +203,19 @@ def _body_axis(points: Points, layout: Layout) -> Float[np.ndarray, "3"] | None:
             if len(axis) >= 5:
                 unit = axis / np.linalg.norm(axis, axis=-1, keepdims=True)
                 mean = np.median(unit, 0)
-                return mean / np.linalg.norm(mean)
+                return mean / np.linalg.norm(mean), float(np.hypot(_LEAN_RAD, _bend(top, middle("hip"), bottom)))
     return None
+
+
+def _bend(top: Points | None, hips: Points | None, bottom: Points | None) -> float:
+    """Median angle between trunk and legs, rad; 0 where they are not both seen."""
+    if top is None or hips is None or bottom is None or hips is bottom:
+        return 0.0
+    trunk, legs = top - hips, hips - bottom
+    size = np.linalg.norm(trunk, axis=-1) * np.linalg.norm(legs, axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        angle = np.arccos(np.clip((trunk * legs).sum(-1) / size, -1, 1))
+    return float(np.nan_to_num(finite_median(angle)))
 
 
 def _standing(

@@ -65,6 +65,8 @@ class People:
     """Frame rate of OpenPose files, which do not tell theirs."""
     layout: str | None = None
     """Layout of OpenPose files that do not tell theirs."""
+    size: tuple[int, int] | None = None
+    """Width and height of the images, px, where no lens and no file tells (OpenPose with --focal unknown)."""
     frames: int = 300
     """Frames used, from all over the recording."""
     out: Annotated[Path, arg(aliases=["-o"])] = Path("rig.toml")
@@ -101,7 +103,7 @@ class Refine:
     """scene.toml of static points: not used to refine, they tell moved cameras from a biased detector."""
     rig_unit: Literal["m", "cm", "mm"] | None = None
     """Unit of rig files that do not tell theirs."""
-    out: Annotated[Path, arg(aliases=["-o"])] = Path("rig.toml")
+    out: Annotated[Path, arg(aliases=["-o"])] = Path("refined.toml")
     """File to write; a report page goes beside it."""
 
 
@@ -134,7 +136,8 @@ class Import:
     out: Annotated[Path, arg(aliases=["-o"])] = Path("rig.toml")
     """File (or folder) to write."""
     to: str = "recon3d"
-    """Format to write: recon3d (rig.toml), or one that other programs read."""
+    """Format to write: recon3d (rig.toml), opencv, qualisys, theia, vicon, aniposelib (Pose2Sim too), caliscope, freemocap,
+    easymocap, openpose, panoptic, colmap, colmap-binary, kalibr, biocv or transforms; those need -o."""
     rig_unit: Literal["m", "cm", "mm"] | None = None
     """Unit of files that do not tell theirs."""
     format: str | None = None

@@ -33,6 +33,8 @@ from recon3d.records import Keypoints2D
 
 def run_calibrate(command: CalibrateCommand) -> None:
     """Do one command and print what there is to say."""
+    if not isinstance(command, Import) and command.out.is_dir():
+        raise InputError(f"{command.out} is a folder; give a file with -o")
     if isinstance(command, Boards):
         _boards(command)
     elif isinstance(command, People):
@@ -82,7 +84,7 @@ def _boards(command: Boards) -> None:
     terms = {"terms": lenses.terms, "missed": {v.camera: list(v.missed) for v in views if v.missed}}
     _finish(outcome, command.out, terms)
     if outcome.rig.unknown:
-        Console().print("name a picture of the board on the floor with --floor to get up and z = 0", soft_wrap=True)
+        _out().print("name a picture of the board on the floor with --floor to get up and z = 0", soft_wrap=True)
 
 
 def _lenses_only(command: Boards, views: list[BoardViews], board: Board, refused: dict[str, str]) -> None:
@@ -105,10 +107,10 @@ def _lenses_only(command: Boards, views: list[BoardViews], board: Board, refused
             f"{held:.3f}",
         ]
         table.add_row(fit.camera, *cells, fit.terms, f"{100 * fit.coverage:.0f}")
-    Console().print(table)
+    _out().print(table)
     _say_refused(refused)
     write_lenses_toml(command.out, {fit.camera: fit.intrinsics for fit in fits})
-    Console().print(f"written: {command.out}", soft_wrap=True, markup=False)
+    _out().print(f"written: {command.out}", soft_wrap=True, markup=False)
 
 
 def _people(command: People) -> None:
@@ -116,7 +118,10 @@ def _people(command: People) -> None:
     if not lenses and command.focal == "known":
         raise InputError("give the lenses with --lenses (a rig file, or one of lenses alone), or --focal unknown")
     with _Bars() as watch:
-        seen = load_keypoints(command.folder, {n: i.size for n, i in lenses.items()}, command.fps, command.layout, watch)
+        sizes = {n: i.size for n, i in lenses.items()}
+        if not lenses and command.size is not None and command.folder.is_dir():
+            sizes = {entry.name: command.size for entry in command.folder.iterdir() if entry.is_dir()}
+        seen = load_keypoints(command.folder, sizes, command.fps, command.layout, watch)
     lenses = lenses or {s.camera: _plain_lens(s) for s in seen}
     settings = PeopleSettings(
         clocks=command.clocks,
@@ -126,6 +131,7 @@ def _people(command: People) -> None:
         distances=command.distance,
         front=command.front,
         origin=command.origin,
+        limbs_only=True,
     )
     _finish(calibrate_people([s for s in seen if s.camera in lenses], lenses, settings), command.out)
 
@@ -150,7 +156,7 @@ def _refine(command: Refine) -> None:
         style = "yellow" if m.significant else ""
         cells = [f"{m.turned_deg:.2f}", f"{m.turned_sigma_deg:.2f}", f"{1e3 * m.shifted_m:.0f}", f"{1e3 * m.shifted_sigma_m:.0f}"]
         table.add_row(m.camera, *cells, f"{before:.1f}", f"{after:.1f}", "-" if m.bumped is None else f"{m.bumped:.2f}", style=style)
-    Console().print(table)
+    _out().print(table)
     _finish(found.outcome, command.out, movements(found))
 
 
@@ -168,14 +174,16 @@ def _clocks(command: Clocks) -> None:
         table.add_row(
             e.camera, f"{1e3 * e.clock.offset:.1f}", f"{1e3 * e.sigma_s:.1f}", "-" if np.isinf(e.strength) else f"{e.strength:.1f}"
         )
-    Console().print(table)
+    _out().print(table)
     by_name = {e.camera: e.clock for e in estimates}
     cameras = tuple(replace(c, clock=replace(by_name[c.name], line_time=c.clock.line_time)) for c in rig)
     write_rig_toml(command.out, replace(rig, cameras=cameras))
-    Console().print(f"written: {command.out}", soft_wrap=True, markup=False)
+    _out().print(f"written: {command.out}", soft_wrap=True, markup=False)
 
 
 def _import(command: Import) -> None:
+    if command.to != "recon3d" and command.out == Path("rig.toml"):
+        raise InputError(f"give a name for the {command.to} file with -o: rig.toml is recon3d's own")
     rig = read_rig(command.source, command.rig_unit, command.format, command.size)
     if command.check is not None:
         _check(rig, command.check, command.fps)
@@ -185,10 +193,10 @@ def _import(command: Import) -> None:
     for k, name in enumerate(facts.names):
         cells = [*facts.centre[k], np.rad2deg(facts.tilt[k]), *facts.distance[k]]
         table.add_row(name, *(f"{value:.2f}" for value in cells))
-    Console().print(table)
+    _out().print(table)
     if rig.moving:
-        Console().print(f"moving: {', '.join(rig.moving)} (shown where their poses start)", soft_wrap=True)
-    Console().print(f"written: {command.out}", soft_wrap=True, markup=False)
+        _out().print(f"moving: {', '.join(rig.moving)} (shown where their poses start)", soft_wrap=True)
+    _out().print(f"written: {command.out}", soft_wrap=True, markup=False)
 
 
 def _check(rig: CameraRig, source: Path, fps: float | None) -> None:
@@ -200,9 +208,9 @@ def _check(rig: CameraRig, source: Path, fps: float | None) -> None:
         chosen = "green" if reading is verdict.holds else ""
         residual = f"{reading.residual_px:.1f}" if np.isfinite(reading.residual_px) else "behind cameras"
         table.add_row(reading.label, residual, _number(reading.lean_deg, 0), _number(reading.body, 2), style=chosen)
-    Console().print(table)
+    _out().print(table)
     style = "green" if verdict.holds is verdict.readings[0] else "yellow"
-    Console().print(Panel(Text(verdict.advice), border_style=style, title="check", title_align="left"))
+    _out().print(Panel(Text(verdict.advice), border_style=style, title="check", title_align="left"))
 
 
 def _report(command: RigReport) -> None:
@@ -212,14 +220,14 @@ def _report(command: RigReport) -> None:
     outcome = as_it_stands(rig, [s for s in seen if s.camera in rig.names])
     _tell(outcome)
     page, numbers = write_report(command.out, summarise(outcome), command.rig.name)
-    Console().print(f"written: {page}, {numbers}", soft_wrap=True, markup=False)
+    _out().print(f"written: {page}, {numbers}", soft_wrap=True, markup=False)
 
 
 def _finish(outcome: Outcome, out: Path, extra: Mapping[str, Any] | None = None) -> None:
     _tell(outcome)
     write_rig_toml(out, outcome.rig)
     page, numbers = write_report(out.with_name(out.stem + "-report"), summarise(outcome, extra), out.stem)
-    Console().print(f"written: {out}, {page}, {numbers}", soft_wrap=True, markup=False)
+    _out().print(f"written: {out}, {page}, {numbers}", soft_wrap=True, markup=False)
 
 
 def _tell(outcome: Outcome) -> None:
@@ -242,26 +250,31 @@ def _tell(outcome: Outcome) -> None:
         place = [f"{v:.2f}" for v in c["centre"]]
         cells = [_number(c["residual_px"]), _number(c["held_out_px"]), _number(c["left_out_px"]), _number(100 * c["believed"], 0)]
         table.add_row(c["name"], *cells, _number(c["sigma_deg"], 3), _number(c["sigma_mm"], 1), *place)
-    Console().print(table)
+    _out().print(table)
     if outcome.scale is not None:
         for cue, apart in zip(outcome.scale.cues, outcome.scale.disagreement, strict=True):
             off = "" if np.isnan(apart) else f", {apart:.1f} sigmas off the others"
-            Console().print(f"scale from {cue.name}: {100 * cue.share:.1f} %{off}", markup=False)
+            _out().print(f"scale from {cue.name}: {100 * cue.share:.1f} %{off}", markup=False)
     _say_refused(outcome.refused)
     notes = list(outcome.notes)
     if outcome.rig.unknown:
         notes.append(f"the world's {' and '.join(sorted(outcome.rig.unknown))} {'are' if len(outcome.rig.unknown) > 1 else 'is'} not known")
     for note in notes:
-        Console().print(Panel(Text(note), border_style="yellow"))
+        _out().print(Panel(Text(note), border_style="yellow"))
 
 
 def _say_refused(refused: Mapping[str, str]) -> None:
     for camera, why in refused.items():
-        Console().print(Panel(Text(f"{camera}: {why}"), border_style="red", title="left out", title_align="left"))
+        _out().print(Panel(Text(f"{camera}: {why}"), border_style="red", title="left out", title_align="left"))
 
 
 def _number(value: float, digits: int = 2) -> str:
     return "-" if value is None or not np.isfinite(value) else f"{value:.{digits}f}"
+
+
+def _out() -> Console:
+    """Wide enough for the tables, also where the output is a file."""
+    return Console(width=max(Console().width, 118))
 
 
 class _Bars:

@@ -150,7 +150,7 @@ def write_rig(path: Path | str, rig: CameraRig, format: str | None = None) -> No
     if format is None:
         format = next((name for ending, name in _BY_ENDING.items() if path.name.lower().endswith(ending)), "")
     if format not in RIG_WRITERS:
-        raise CameraError(f"{path.name}: a rig is written in the format {valid_names(RIG_WRITERS)}, not {format!r}; pass format=")
+        raise CameraError(f"{path.name}: a rig is written in the format {valid_names(RIG_WRITERS)}, not {format!r}: name one of these")
     RIG_WRITERS[format](path, rig)
 
 

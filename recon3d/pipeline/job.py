@@ -157,8 +157,9 @@ def _checked(job: Job) -> tuple[CameraRig, Inputs]:
     rig = io.read_rig(job.rig, job.rig_unit)
     if rig.unknown & {"scale", "up"}:
         raise CameraError(
-            f"{job.rig}: the world's {' and '.join(sorted(rig.unknown))} are unknown, so nothing can be exported from it; "
-            "set them by calibration, and empty 'unknown' in rig.toml"
+            f"{job.rig}: its {' and '.join(sorted(rig.unknown))} {'are' if len(rig.unknown) > 1 else 'is'} unknown, so that nothing can be "
+            "exported in metres and upright: calibrate with a cue (`recon3d calibrate people --stature` or `--distance`, "
+            "`recon3d calibrate boards --floor`)"
         )
     found = find_inputs(job.inputs, rig)
     if len(found.paths) < 2:

@@ -240,7 +240,7 @@ def _bundle_scene(seed: int) -> tuple[CameraRig, np.ndarray]:
 
 
 def _ceres(start: CameraRig, xy: np.ndarray) -> float:
-    import pycolmap
+    import pycolmap  # pyright: ignore[reportMissingImports]
 
     scene = pycolmap.Reconstruction()
     for v, camera in enumerate(start):

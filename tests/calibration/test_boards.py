@@ -284,12 +284,24 @@ def test_no_board_shows_what_came_closest(tmp_path):
 
 
 def test_pictures_that_are_none(tmp_path):
+    """They are named, and the readable ones used."""
     (tmp_path / "x.png").write_bytes(b"no picture")
-    with pytest.raises(InputError, match="no picture that OpenCV reads"):
-        find_in_pictures({"cam": [tmp_path / "x.png"]}, BOARDS["chessboard"])
     (tmp_path / "y.png").write_bytes(b"")
-    with pytest.raises(InputError, match="no picture"):
-        find_in_pictures({"cam": [tmp_path / "y.png"]}, BOARDS["chessboard"])
+    cv2.imwrite(str(tmp_path / "z3.png"), photographed(BOARDS["charuco"])[0])
+    found, refused = find_in_pictures({"a": [tmp_path / "x.png", tmp_path / "y.png"], "b": sorted(tmp_path.iterdir())}, BOARDS["charuco"])
+    assert refused == {"a": "x.png, y.png: no picture that OpenCV reads"}
+    assert found[0].label == ("z3.png",)
+    assert found[0].instant.tolist() == [3]
+    assert found[0].missed == ("x.png (unreadable)", "y.png (unreadable)")
+
+
+def test_pictures_that_are_not_of_one_moment():
+    """Numbers that match by chance: the cameras' opinions on each other scatter, and the board is no link."""
+    views = board_views(board_world(5, 40))
+    rng = np.random.default_rng(0)
+    shuffled = [replace(v, instant=np.sort(rng.choice(60, len(v), replace=False))) for v in views]
+    with pytest.raises(CameraError, match="--lenses-only"):
+        calibrate_boards(shuffled, BOARD)
 
 
 def test_pictures_of_two_sizes(tmp_path):

@@ -32,7 +32,7 @@ def test_a_rig_from_nothing_but_a_person():
     assert abs(extent - 1) < 0.03
     ups = [c.cam_from_world.rotation.matrix[:, 2] @ t.cam_from_world.rotation.matrix[:, 2] for c, t in zip(rig, world.rig, strict=True)]
     assert min(ups) > np.cos(3 * outcome.ground.sigma_rad)
-    assert outcome.ground.sigma_rad < np.deg2rad(3)
+    assert outcome.ground.sigma_rad < np.deg2rad(5)
     np.testing.assert_allclose(rig.centres()[:, 2], world.rig.centres()[:, 2], atol=0.12)
     # The first camera looks along +y.
     assert rig.cameras[0].centre[1] < -2
