@@ -217,7 +217,8 @@ def _why_apart(name: str, names: Sequence[str], pairs: Sequence[Pair]) -> str:
 
 def _adjust(found: _Found, rig: CameraRig, free: Free, sampled: Sampled, settings: PeopleSettings) -> tuple[Adjusted, Sampled, CameraRig]:
     """Cameras first, then clocks with them, keypoints sampled anew as the clocks move."""
-    narrowing = AdjustSettings(outlier_share=settings.outlier_share)
+    # The start has been adjusted on part of the points: it is within a few sigmas already.
+    narrowing = AdjustSettings(widths=(3.0,), outlier_share=settings.outlier_share)
     adjusted = adjust(rig, free, sampled.flat_xy, sampled.flat_sigma, narrowing, kind=sampled.kind)
     if settings.clocks == "known":
         return adjusted, sampled, adjusted.rig
