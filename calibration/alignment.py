@@ -49,8 +49,7 @@ def lay_onto(rig: CameraRig, reference: CameraRig, robust: bool = True, with_sca
         ma, mb = w @ a, w @ b
         # Both a camera's axes and its centre say how the world is turned.
         turn = np.einsum("n,nki,nkj->ij", w, rb, ra) + np.einsum("n,ni,nj->ij", w, b - mb, (a - ma) * scale) / extent**2
-        u, _, vt = np.linalg.svd(turn)
-        rotation = u @ np.diag([1, 1, np.linalg.det(u @ vt)]) @ vt
+        rotation = SO3.nearest(turn).matrix
         spread = float(w @ ((a - ma) ** 2).sum(1))
         if with_scale and spread > 1e-18:
             scale = float(w @ ((b - mb) * ((a - ma) @ rotation.T)).sum(1)) / spread

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int
 from calibration.board_views import BoardViews
 from calibration.lenses import MODELS, LensFit, fit_lens, fit_poses, inliers, target_views
 from calibration.outcome import Evidence, Outcome
+from calibration.start import connected
 from calibration.targets import Board
 from calibration.world import Scale, ScaleCue, axes_for, combine, moved
 from recon3d.errors import CameraError, InputError, all_faults, valid_names
@@ -134,12 +135,7 @@ class _Graph:
 
     def largest(self) -> list[int]:
         """The largest group of connected cameras."""
-        group = list(range(len(self.names)))
-        for a, b in self.relative:
-            old, new = group[b], group[a]
-            group = [new if g == old else g for g in group]
-        best = max(dict.fromkeys(group), key=group.count)
-        return [k for k, g in enumerate(group) if g == best]
+        return connected(self.relative, len(self.names))[0]
 
     def poses(self, members: Sequence[int]) -> dict[int, SE3]:
         """cam_from_world along the tree of the pairs with most agreeing moments; the first member is the world."""
@@ -184,9 +180,7 @@ def _relative(a: SE3, b: SE3, board: Board) -> tuple[SE3, int]:
     agree = (turn < _AGREE_RAD) & (shift < _AGREE_SHARE)
     best = int(np.argmax(agree.sum(1) - (turn / _AGREE_RAD + shift / _AGREE_SHARE * 1.0).clip(0, 2).mean(1) / 10))
     mine = agree[best]
-    u, _, vt = np.linalg.svd(rotation[mine].mean(0))
-    mean = u @ np.diag([1, 1, np.linalg.det(u @ vt)]) @ vt
-    return SE3(SO3(mean), np.median(translation[mine], 0)), int(mine.sum())
+    return SE3(SO3.nearest(rotation[mine].mean(0)), np.median(translation[mine], 0)), int(mine.sum())
 
 
 def _joint(
@@ -409,7 +403,7 @@ def _covariance(
 ) -> tuple[TargetBundle, Float[np.ndarray, "parameters parameters"], Float[np.ndarray, "parameters freedoms"]]:
     """Of all parameters, and of the distortion terms that did not pay as well: left out is not known to be zero.
 
-    Without them the principal point would seem three times as sure as it is. What lenses have is their prior, and
+    Without them the principal point would seem much surer than it is. What lenses have is their prior, and
     the step that the whole model would take counts as spread between models (Buckland, Burnham, Augustin 1997).
     """
     free: list[Free] = []

@@ -5,7 +5,7 @@ residual of the same keypoints and by whether people stand upright and are of hu
 """
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +14,8 @@ from calibration.observed import Sampled, instants_for, sample, tracks_of
 from calibration.subject import choose_subject
 from calibration.world import body_cue, ground_of
 from recon3d.errors import CameraError, valid_names
-from recon3d.geometry import SE3, SO3, CameraRig
+from recon3d.geometry import CameraRig
+from recon3d.geometry.readings import other_readings
 from recon3d.geometry.triangulation import RobustSettings, triangulate, triangulate_robust
 from recon3d.records import Keypoints2D
 from recon3d.skeleton import LIMBS, Layout
@@ -88,27 +89,7 @@ def check_rig(rig: CameraRig, seen: Sequence[Keypoints2D]) -> Verdict:
 
 
 def _readings(rig: CameraRig) -> list[tuple[str, CameraRig]]:
-    flip = SE3(SO3(np.diag([1.0, -1.0, -1.0])), np.zeros(3))
-
-    def with_poses(change: Callable[[SE3], SE3]) -> CameraRig:
-        return replace(rig, cameras=tuple(replace(c, cam_from_world=change(c.cam_from_world)) for c in rig), covariance=None)
-
-    def transposed(pose: SE3) -> SE3:
-        return SE3(pose.rotation.inverse(), pose.translation)
-
-    def centre_for_translation(pose: SE3) -> SE3:
-        return SE3(pose.rotation, -(pose.rotation @ pose.translation))
-
-    changes: list[tuple[str, Callable[[SE3], SE3]]] = [
-        ("as the file says", lambda pose: pose),
-        ("transforms inverted (they are camera to world)", lambda pose: pose.inverse()),
-        ("cameras look along -z (OpenGL axes)", lambda pose: flip @ pose),
-        ("inverted, cameras look along -z", lambda pose: flip @ pose.inverse()),
-        ("rotations transposed", transposed),
-        ("translations are the cameras' centres", centre_for_translation),
-        ("rotations transposed, translations are the centres", lambda pose: centre_for_translation(transposed(pose))),
-    ]
-    out = [(label, with_poses(change)) for label, change in changes]
+    out = [("as the file says", rig), *other_readings(rig)]
     for a, b in itertools.combinations(range(len(rig)), 2):
         cameras = list(rig.cameras)
         first, second = cameras[a], cameras[b]

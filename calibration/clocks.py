@@ -112,7 +112,7 @@ def _judge(a: Track, b: Track, lens_a: Intrinsics, lens_b: Intrinsics, lag: floa
     bend = np.linalg.norm(before - 2 * seen.xy[1] + after, axis=-1)
     steady = bend < _STEADY * np.sqrt(6) * seen.sigma_px[1]
     usable = np.isfinite(rays_a).all(-1) & np.isfinite(rays_b).all(-1) & steady
-    focal = [float(np.sqrt(i.K[0, 0] * i.K[1, 1])) for i in (lens_a, lens_b)]
+    focal = [i.focal for i in (lens_a, lens_b)]
     sigma = [seen.sigma_px[k][usable] / focal[k] for k in (0, 1)]
     # A stamp t of b stands for t + lag + late: the ray that belongs to a's instant is the one late seconds before.
     return relative_pose(rays_a[usable], rays_b[usable], sigma[0], sigma[1], settings.epipolar, motion_b=motion[usable])

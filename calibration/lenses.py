@@ -186,10 +186,7 @@ def _poses(views: BoardViews, board: Board, intrinsics: Intrinsics) -> SE3:
     depth = h[:, 2] @ np.append(board.points[:, :2].mean(0), 1.0)
     h = h * np.where(depth < 0, -1.0, 1.0)[:, None, None]
     rotation = np.stack([h[:, :, 0], h[:, :, 1], np.cross(h[:, :, 0], h[:, :, 1])], -1)
-    u, _, vt = np.linalg.svd(rotation)
-    sign = np.ones((len(h), 1, 3))
-    sign[:, 0, 2] = np.linalg.det(u @ vt)
-    return SE3(SO3((u * sign) @ vt), h[:, :, 2].copy())
+    return SE3(SO3.nearest(rotation), h[:, :, 2].copy())
 
 
 def _as_model(at: _At, model: tuple[str, str, tuple[int, ...]]) -> _At:

@@ -85,8 +85,7 @@ class _Found:
 
     def drop(self, name: str, why: str) -> None:
         at = self.names.index(name)
-        for values in (self.names, self.tracks, self.intrinsics, self.clocks):
-            del values[at]  # type: ignore[attr-defined]
+        del self.names[at], self.tracks[at], self.intrinsics[at], self.clocks[at]
         self.refused[name] = why
 
 
@@ -205,7 +204,7 @@ def _with_focal(i: Intrinsics, focal: float) -> Intrinsics:
 
 
 def _why_apart(name: str, names: Sequence[str], pairs: Sequence[Pair]) -> str:
-    groups = connected(pairs, len(names))
+    groups = connected([(pair.a, pair.b) for pair in pairs], len(names))
     own = next(g for g in groups if names.index(name) in g)
     if len(own) < len(groups[0]):
         return (
@@ -227,11 +226,9 @@ def _adjust(found: _Found, rig: CameraRig, free: Free, sampled: Sampled, setting
     for _ in range(_CLOCK_ROUNDS):
         rig = _with_clocks(adjusted.rig, found.clocks)
         sampled = _sampled(found, settings)
-        points = adjusted.points.reshape(*sampled.xy.shape[1:3], 3) if adjusted.points.size == sampled.xy[0].size // 2 * 3 else None
-        if points is None:
+        if len(adjusted.points) != len(sampled.kind):  # other clocks, another number of frames that two cameras share
             adjusted = adjust(rig, free, sampled.flat_xy, sampled.flat_sigma, narrowing, kind=sampled.kind)
-            points = adjusted.points.reshape(*sampled.xy.shape[1:3], 3)
-        motions = _motions(points, sampled)
+        motions = _motions(adjusted.points.reshape(*sampled.xy.shape[1:3], 3), sampled)
         adjusted = adjust(rig, each, sampled.flat_xy, sampled.flat_sigma, replace(narrowing, widths=(2.0,)), motions, sampled.kind)
         new = [camera.clock for camera in adjusted.rig]
         change = max(abs(a.offset - b.offset) + abs(a.drift - b.drift) * 10 for a, b in zip(new, found.clocks, strict=True))

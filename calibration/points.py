@@ -157,7 +157,7 @@ def _first(
                     "four that do not lie on a line are needed"
                 )
                 continue
-            focal = float(np.sqrt(lenses[name].K[0, 0] * lenses[name].K[1, 1]))
+            focal = lenses[name].focal
             sigma = np.full(int(usable.sum()), 3 * scene.sigma_px / focal)
             found = resect(points[usable], lenses[name].rays(scene.xy[v, usable]), sigma, ResectionSettings(widest=_WIDEST), seed=v)
             if found is None:

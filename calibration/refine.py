@@ -269,7 +269,7 @@ def _step(rig: CameraRig, sampled: Sampled, view: int, others: list[int]) -> tup
     if known.sum() < 2 * _BLOCK:
         return None
     best = int(np.nanargmax(jump))
-    focal = float(np.sqrt(camera.intrinsics.K[0, 0] * camera.intrinsics.K[1, 1]))
+    focal = camera.intrinsics.focal
     degrees = float(np.rad2deg(jump[best] / focal))
     far = known & (np.abs(np.arange(len(jump)) - best) >= _BLOCK)
     usual = finite_median(jump[far]) if far.any() else float("nan")

@@ -5,7 +5,7 @@ resected on them and adjusted with them, round after round. Several pairs are tr
 the likeliest rig wins.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -68,7 +68,7 @@ def all_pairs(
 ) -> list[Pair]:
     """Relative poses of all pairs of cameras that share points and agree on one."""
     rays = np.stack([i.rays(np.asarray(view, float)) for i, view in zip(intrinsics, xy, strict=True)])
-    focal = np.array([np.sqrt(i.K[0, 0] * i.K[1, 1]) for i in intrinsics])
+    focal = np.array([i.focal for i in intrinsics])
     sigma = sigma_px / focal[:, None]
     known = whole_rows(rays)
     found: list[Pair] = []
@@ -84,11 +84,11 @@ def all_pairs(
     return found
 
 
-def connected(pairs: Sequence[Pair], views: int) -> list[list[int]]:
-    """Groups of cameras that pairs connect, largest first."""
+def connected(links: Iterable[tuple[int, int]], views: int) -> list[list[int]]:
+    """Groups of cameras that links of two connect, largest first."""
     group = list(range(views))
-    for pair in pairs:
-        old, new = group[pair.b], group[pair.a]
+    for a, b in links:
+        old, new = group[b], group[a]
         group = [new if g == old else g for g in group]
     groups = [[v for v in range(views) if group[v] == g] for g in dict.fromkeys(group)]
     return sorted(groups, key=lambda members: (-len(members), members[0]))
@@ -184,7 +184,7 @@ def _resect(
     sound = np.isfinite(rays).all(-1)
     if sound.sum() < 12:
         return None
-    focal = float(np.sqrt(intrinsics.K[0, 0] * intrinsics.K[1, 1]))
+    focal = intrinsics.focal
     # The points have errors of their own, of the size of a sighting's.
     sigma = 3 * sigma_px[seen][sound] / focal
     found = resect(points[seen][sound], rays[sound], sigma, seed=seed)

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from calibration.clocks import OffsetSettings, pair_offset
 from calibration.observed import Track, instants_for, sample
 from recon3d.arrays import whole_rows
@@ -56,7 +54,7 @@ def _agreement(a: Track, b: Track, lens_a: Intrinsics, lens_b: Intrinsics, synch
     seen = sample((a, b), clocks, instants)
     rays = [lens.rays(xy) for lens, xy in zip((lens_a, lens_b), seen.flat_xy, strict=True)]
     usable = whole_rows(rays[0]) & whole_rows(rays[1])
-    sigma = [s[usable] / float(np.sqrt(i.K[0, 0] * i.K[1, 1])) for s, i in zip(seen.flat_sigma, (lens_a, lens_b), strict=True)]
+    sigma = [s[usable] / i.focal for s, i in zip(seen.flat_sigma, (lens_a, lens_b), strict=True)]
     found = relative_pose(rays[0][usable], rays[1][usable], sigma[0], sigma[1], _LOOK)
     return 0.0 if found is None else float(found.inlier.sum()) / len(usable) * _moved(a) * _moved(b)
 

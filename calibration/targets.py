@@ -92,8 +92,7 @@ class Board:
 def _find_chessboard(image: UInt8[np.ndarray, "height width"], columns: int, rows: int) -> Float[np.ndarray, "points 2"] | None:
     """The sector-based detector (Duda and Frese 2018) on an image of moderate size, then its older sibling.
 
-    Its accuracy does not need the full size (residuals of 0.1 to 0.3 px of the full image at half size),
-    its patience does.
+    Its corners are found to a part of a pixel at half size too, and sooner.
     """
     cv2 = import_cv2()
     share = min(1.0, _SEARCH_PX / max(image.shape))

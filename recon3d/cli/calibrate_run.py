@@ -218,20 +218,21 @@ def _report(command: RigReport) -> None:
     with _Bars() as watch:
         seen = load_keypoints(command.take, {c.name: c.intrinsics.size for c in rig}, command.fps, None, watch)
     outcome = as_it_stands(rig, [s for s in seen if s.camera in rig.names])
-    _tell(outcome)
-    page, numbers = write_report(command.out, summarise(outcome), command.rig.name)
+    summary = summarise(outcome)
+    _tell(outcome, summary)
+    page, numbers = write_report(command.out, summary, command.rig.name)
     _out().print(f"written: {page}, {numbers}", soft_wrap=True, markup=False)
 
 
 def _finish(outcome: Outcome, out: Path, extra: Mapping[str, Any] | None = None) -> None:
-    _tell(outcome)
+    summary = summarise(outcome, extra)
+    _tell(outcome, summary)
     write_rig_toml(out, outcome.rig)
-    page, numbers = write_report(out.with_name(out.stem + "-report"), summarise(outcome, extra), out.stem)
+    page, numbers = write_report(out.with_name(out.stem + "-report"), summary, out.stem)
     _out().print(f"written: {out}, {page}, {numbers}", soft_wrap=True, markup=False)
 
 
-def _tell(outcome: Outcome) -> None:
-    s = summarise(outcome)
+def _tell(outcome: Outcome, s: Mapping[str, Any]) -> None:
     table = Table(
         "camera",
         "residual px",

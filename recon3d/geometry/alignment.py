@@ -22,7 +22,4 @@ def align_directions(
     a, b = np.where(known[..., None], source, 0.0), np.where(known[..., None], target, 0.0)
     correlation = np.swapaxes(b * w, -1, -2) @ a
     size = np.linalg.norm(correlation, axis=(-2, -1), keepdims=True)
-    u, _, vt = np.linalg.svd(correlation + 1e-6 * np.where(size > 0, size, 1.0) * np.eye(3))
-    sign = np.ones((*correlation.shape[:-2], 1, 3))
-    sign[..., 0, 2] = np.sign(np.linalg.det(u @ vt))
-    return SO3((u * sign) @ vt)
+    return SO3.nearest(correlation + 1e-6 * np.where(size > 0, size, 1.0) * np.eye(3))

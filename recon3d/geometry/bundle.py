@@ -196,9 +196,7 @@ class PointBundle:
             inverse = 1 / np.where(front[v], local[2], 1.0)
             x, y = local[0] * inverse, local[1] * inverse
             if self._free_lens:
-                i = cameras.intrinsics[v]
-                xd, yd, _ = i.distortion()(x, y)
-                x, y = i.K[0, 0] * xd + i.K[0, 1] * yd + i.K[0, 2], i.K[1, 1] * yd + i.K[1, 2]
+                x, y = cameras.intrinsics[v].distorted_planes(x, y)
             ex, ey = x - self._u[v], y - self._v[v]
             out[v, 0] = (a[v] * ex + b[v] * ey) * front[v]
             out[v, 1] = c[v] * ey * front[v]
@@ -327,11 +325,9 @@ class TargetBundle:
             local = self._local(at, v)[1]
             if ((local[2] <= 1e-6) & (own.weight > 0)).any():
                 return float("inf")
-            i = at.cameras.intrinsics[v]
             depth = np.where(own.weight > 0, local[2], 1.0)
-            xd, yd, _ = i.distortion()(local[0] / depth, local[1] / depth)
-            ex = (i.K[0, 0] * xd + i.K[0, 1] * yd + i.K[0, 2] - own.xy[:, 0]) * self._root[v]
-            ey = (i.K[1, 1] * yd + i.K[1, 2] - own.xy[:, 1]) * self._root[v]
+            px, py = at.cameras.intrinsics[v].distorted_planes(local[0] / depth, local[1] / depth)
+            ex, ey = (px - own.xy[:, 0]) * self._root[v], (py - own.xy[:, 1]) * self._root[v]
             total += 0.5 * float(np.sum(ex * ex) + np.sum(ey * ey))
         return total if np.isfinite(total) else float("inf")
 

@@ -54,6 +54,11 @@ class Intrinsics:
         if faults:
             raise CameraError("; ".join(faults))
 
+    @property
+    def focal(self) -> float:
+        """Geometric mean of the focal lengths, px: pixels a radian at the axis."""
+        return float(np.sqrt(self.K[0, 0] * self.K[1, 1]))
+
     def distortion(self) -> lens.Lens:
         """The lens as a function of normalised coordinates, with its Jacobian."""
         return lens.pinhole(self.dist) if self.model == "pinhole" else lens.fisheye(self.dist)
@@ -62,8 +67,12 @@ class Intrinsics:
         """Points in the camera's axes (m) to pixels; NaN for a point at or behind the camera."""
         with np.errstate(invalid="ignore", divide="ignore"):
             depth = np.where(points[..., 2] > 0, points[..., 2], np.nan)
-            xd, yd, _ = self.distortion()(points[..., 0] / depth, points[..., 1] / depth)
-        return np.stack(self._to_pixels(xd, yd), -1)
+            return np.stack(self.distorted_planes(points[..., 0] / depth, points[..., 1] / depth), -1)
+
+    def distorted_planes(self, x: lens.Plane, y: lens.Plane) -> tuple[lens.Plane, lens.Plane]:
+        """Normalised x and y through the lens to pixel columns and rows, plane by plane."""
+        xd, yd, _ = self.distortion()(x, y)
+        return self.to_pixels(xd, yd)
 
     def undistorted_planes(self, px: lens.Plane, py: lens.Plane) -> tuple[lens.Plane, lens.Plane, lens.Jacobian]:
         """Pixel columns and rows to normalised x and y, and d pixel / d normalised there, plane by plane.
@@ -99,7 +108,8 @@ class Intrinsics:
         k[:2, 2] += 0.5 * np.array([sx, sy]) - 0.5
         return replace(self, size=size, K=k)
 
-    def _to_pixels(self, x: lens.Plane, y: lens.Plane) -> tuple[lens.Plane, lens.Plane]:
+    def to_pixels(self, x: lens.Plane, y: lens.Plane) -> tuple[lens.Plane, lens.Plane]:
+        """Distorted normalised coordinates to pixel columns and rows."""
         k = self.K
         return k[0, 0] * x + k[0, 1] * y + k[0, 2], k[1, 1] * y + k[1, 2]
 

@@ -122,8 +122,7 @@ class CameraUnknowns:
             if free.pose:
                 turned = SE3.exp(own[:6]) @ SE3(SO3(rotation[v]), translation[v])
                 # The nearest rotation: rounding of many steps would add up.
-                u, _, vt = np.linalg.svd(turned.rotation.matrix)
-                rotation[v], translation[v] = u @ vt, turned.translation
+                rotation[v], translation[v] = SO3.nearest(turned.rotation.matrix).matrix, turned.translation
                 own = own[6:]
             if free.lens:
                 intrinsics[v], own = _moved_lens(intrinsics[v], free, own)
@@ -155,7 +154,7 @@ class CameraUnknowns:
         x, y = local[0] * inverse, local[1] * inverse
         xd, yd, (a, b, c, d) = i.distortion()(x, y)
         fx, skewed, fy = float(i.K[0, 0]), float(i.K[0, 1]), float(i.K[1, 1])
-        xy = np.stack([fx * xd + skewed * yd + i.K[0, 2], fy * yd + i.K[1, 2]])
+        xy = np.stack(i.to_pixels(xd, yd))
         by_x = np.stack([fx * a + skewed * c, fy * c]) * inverse
         by_y = np.stack([fx * b + skewed * d, fy * d]) * inverse
         by_point = np.stack([by_x, by_y, -(by_x * x + by_y * y)], 1)

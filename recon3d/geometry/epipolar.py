@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from recon3d.geometry.five_point import five_point
 from recon3d.geometry.lie import SE3, SO3, skew
@@ -234,8 +234,3 @@ def _tangent(direction: Float[np.ndarray, "h 3"]) -> Float[np.ndarray, "h 3 2"]:
     first = np.cross(direction, least)
     first /= np.linalg.norm(first, axis=-1, keepdims=True)
     return np.stack([first, np.cross(direction, first)], -1)
-
-
-def shared(known: Bool[np.ndarray, "views points"], a: int, b: int) -> Int[np.ndarray, "some"]:
-    """Points that both cameras saw."""
-    return np.flatnonzero(known[a] & known[b])

@@ -54,6 +54,14 @@ class SO3:
         return SO3(np.broadcast_to(np.eye(3), (*batch, 3, 3)))
 
     @staticmethod
+    def nearest(matrix: Float[np.ndarray, "*batch 3 3"]) -> "SO3":
+        """The rotation nearest to a matrix (Kabsch 1976); never a reflection."""
+        u, _, vt = np.linalg.svd(matrix)
+        sign = np.ones((*matrix.shape[:-2], 1, 3))
+        sign[..., 0, 2] = np.sign(np.linalg.det(u @ vt))
+        return SO3((u * sign) @ vt)
+
+    @staticmethod
     def exp(vector: Float[np.ndarray, "*batch 3"]) -> "SO3":
         """Rotation vector (rad) to rotation (Sola 2018, eq. 134, Rodrigues)."""
         vector = np.asarray(vector, float)

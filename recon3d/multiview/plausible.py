@@ -1,13 +1,14 @@
 """Is it the rig of this recording, in metres, the right way round? Refused by name where it is not."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
 
 from recon3d.arrays import whole_rows
 from recon3d.errors import CameraError
-from recon3d.geometry import SE3, SO3, Camera, CameraRig
+from recon3d.geometry import CameraRig
+from recon3d.geometry.readings import other_readings
 from recon3d.geometry.triangulation import triangulate
 from recon3d.multiview.subject import SubjectTracker, subject_only
 from recon3d.multiview.sync import Views
@@ -23,7 +24,7 @@ def refuse_nobody(sample: Views, rig: CameraRig, min_confidence: float) -> None:
     if not seen.any():
         raise CameraError("nobody is seen by any camera")
     if (seen > 0).sum() >= 2:
-        for label, other in _readings(rig):
+        for label, other in other_readings(rig):
             tracker = SubjectTracker(other, min_confidence)
             xy, _ = subject_only(sample, tracker, min_confidence)
             if (np.isfinite(xy[..., 0]).sum(0) >= 2).mean() > 0.3:
@@ -47,7 +48,7 @@ def refuse_hopeless(
     if given < _HOPELESS * size or not size:
         return points
     said = f"median residual {given:.0f} px" if np.isfinite(given) else "people would stand behind its cameras"
-    for label, other in _readings(rig):
+    for label, other in other_readings(rig):
         again, _ = subject_only(sample, SubjectTracker(other, min_confidence), min_confidence)
         residual, _ = _typical_residual(other, again[:, :, list(limbs)])
         if residual < 0.5 * _HOPELESS * size:
@@ -79,18 +80,3 @@ def _typical_residual(rig: CameraRig, xy: Float[np.ndarray, "views frames joints
     tried = np.isfinite(flat[..., 0]) & (np.isfinite(flat[..., 0]).sum(0) >= 2)
     off = np.where(np.isfinite(off), off, np.inf)[tried]
     return float(np.median(off)) if len(off) else np.inf, answer.xyz.reshape(*xy.shape[1:3], 3)
-
-
-def _readings(rig: CameraRig) -> list[tuple[str, CameraRig]]:
-    """Other readings of the same numbers: inverse poses, and a camera that looks along its -z."""
-
-    flip = SE3(SO3(np.diag([1.0, -1.0, -1.0])), np.zeros(3))
-    changes: dict[str, Callable[[SE3], SE3]] = {
-        "its transforms are inverted (they are camera to world, not world to camera)": lambda pose: pose.inverse(),
-        "its cameras look along their -z axis (OpenGL axes)": lambda pose: flip @ pose,
-        "its transforms are inverted and its cameras look along their -z axis": lambda pose: flip @ pose.inverse(),
-    }
-    return [
-        (label, CameraRig(tuple(Camera(c.name, c.intrinsics, change(c.cam_from_world), c.clock) for c in rig)))
-        for label, change in changes.items()
-    ]

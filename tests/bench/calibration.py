@@ -23,7 +23,7 @@ from calibration.refine import refine
 from calibration.targets import Board
 from recon3d import io
 from recon3d.errors import Recon3dError
-from recon3d.geometry import SE3, SO3, CameraRig
+from recon3d.geometry import SE3, SO3, CameraRig, Clock
 from recon3d.geometry.bundle import PointBundle, PointsAt
 from recon3d.geometry.camera_unknowns import Free
 from recon3d.geometry.schur import solve_schur
@@ -32,14 +32,14 @@ from recon3d.geometry.triangulation import triangulate, triangulate_linear
 from recon3d.io.openpose import OpenPoseFolder, OpenPoseOptions
 from recon3d.records import Keypoints2D
 from recon3d.skeleton import LIMBS
-from recon3d.synthetic import make_rig
+from recon3d.synthetic import MotionKind, RigKind, make_rig
 from tests.bench import calibration_worlds as worlds
 from tests.bench.table import Result, result
 
 BALANCE4 = Path(str(resources.files("recon3d"))) / "data" / "balance4"
 DATA = Path(__file__).parent.parent / "data"
 BOARD_SEEDS, PEOPLE_SEEDS, HONEST_SEEDS, SUCCESS_SEEDS = range(30), range(10), range(50), range(100)
-SCENARIOS = {
+SCENARIOS: dict[str, tuple[MotionKind, RigKind, int]] = {
     "gait": ("gait", "ring", 4),
     "straight walk": ("walk_out", "ring", 4),
     "on the spot": ("on_the_spot", "ring", 4),
@@ -297,7 +297,7 @@ def clocks() -> list[Result]:
     ]
 
 
-def _late(found: CameraRig, rig: CameraRig, true: list, stamp: float) -> list[float]:  # type: ignore[type-arg]
+def _late(found: CameraRig, rig: CameraRig, true: list[Clock], stamp: float) -> list[float]:
     """Milliseconds by which each camera's world time is off, against the first camera's, half way through."""
     first = true[0]
     out = []
@@ -413,7 +413,7 @@ def _attempt(task: tuple[str, int]) -> str:
             rig, seen, _ = worlds.clocked_world(cameras, seed)
             settings = PeopleSettings(clocks="offset")
         else:
-            world = worlds.gait_world(cameras, seed, kind, place)  # type: ignore[arg-type]
+            world = worlds.gait_world(cameras, seed, kind, place)
             rig, seen, settings = world.rig, world.keypoints2d(), PeopleSettings()
         try:
             outcome = calibrate_people(seen, {c.name: c.intrinsics for c in rig}, settings)

@@ -8,8 +8,8 @@ from calibration.board_views import BoardViews
 from calibration.targets import Board
 from recon3d.geometry import SO3, CameraRig, Clock
 from recon3d.geometry.bundle import PointBundle, PointsAt, TargetBundle, TargetsAt, TargetViews
-from recon3d.geometry.camera_unknowns import Free
-from recon3d.geometry.schur import Eliminated
+from recon3d.geometry.camera_unknowns import CameraUnknowns, Free
+from recon3d.geometry.schur import Eliminated, SchurSystem
 from recon3d.records import Keypoints2D
 from recon3d.synthetic import BoardWorld, MotionKind, NoiseSettings, RigKind, World, make_board_world, make_person, make_rig, make_world
 
@@ -73,7 +73,8 @@ def people_bound(world: World, focal: bool = False) -> Bound:
     bundle = PointBundle(world.rig, Free(focal="one" if focal else "fixed"), xy, np.full(xy.shape[:2], world.sigma_px))
     sound = (np.isfinite(xy[..., 0]) & ~world.outlier.reshape(views, -1)).astype(float)
     at = PointsAt(bundle.cameras, np.ascontiguousarray(world.person.keypoints.reshape(-1, 3).T))
-    return _bound(bundle.reweighted(sound), at)
+    bundle = bundle.reweighted(sound)
+    return _bound(bundle.cameras, bundle.linearise(at), bundle.gauge(at))
 
 
 def board_bound(world: BoardWorld) -> Bound:
@@ -90,13 +91,12 @@ def board_bound(world: BoardWorld) -> Bound:
         np.ones((count, corners)),
     )
     bundle = TargetBundle(world.rig, Free(focal="two", centre=True, distortion=(0, 1, 2, 3, 4)), views, world.xy.shape[1])
-    return _bound(bundle, TargetsAt(bundle.cameras, world.world_from_board))
+    at = TargetsAt(bundle.cameras, world.world_from_board)
+    return _bound(bundle.cameras, bundle.linearise(at), bundle.gauge(at))
 
 
-def _bound(bundle: PointBundle | TargetBundle, at: PointsAt | TargetsAt) -> Bound:
-    gauge = bundle.gauge(at)  # type: ignore[arg-type]
-    covariance = Eliminated(bundle.linearise(at), gauge).covariance()  # type: ignore[arg-type]
-    return Bound(covariance, gauge, tuple(k for free in bundle.cameras.free for k in free.kinds))
+def _bound(cameras: CameraUnknowns, system: SchurSystem, gauge: np.ndarray) -> Bound:
+    return Bound(Eliminated(system, gauge).covariance(), gauge, tuple(k for free in cameras.free for k in free.kinds))
 
 
 def pose_errors(found: CameraRig, truth: CameraRig, gauge: np.ndarray | None = None, scale: bool = True) -> np.ndarray:

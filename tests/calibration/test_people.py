@@ -306,7 +306,7 @@ def test_groups_of_connected_cameras():
     xy[:2, half:], xy[2:, :half] = np.nan, np.nan
     pairs = all_pairs([c.intrinsics for c in world.rig], xy, np.full(xy.shape[:2], 2.0))
     assert {(p.a, p.b) for p in pairs} == {(0, 1), (2, 3)}
-    assert connected(pairs, 4) == [[0, 1], [2, 3]]
+    assert connected([(p.a, p.b) for p in pairs], 4) == [[0, 1], [2, 3]]
 
 
 def test_noise_of_outliers_and_gaps_is_borne():

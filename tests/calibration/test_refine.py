@@ -153,9 +153,9 @@ class TestCheck:
     @pytest.mark.parametrize(
         ("change", "words"),
         [
-            (lambda pose: pose.inverse(), "transforms inverted"),
-            (lambda pose: SE3(SO3(np.diag([1.0, -1, -1])), np.zeros(3)) @ pose, "cameras look along -z"),
-            (lambda pose: SE3(pose.rotation.inverse(), pose.translation), "rotations transposed"),
+            (lambda pose: pose.inverse(), "transforms are inverted"),
+            (lambda pose: SE3(SO3(np.diag([1.0, -1, -1])), np.zeros(3)) @ pose, "cameras look along their -z"),
+            (lambda pose: SE3(pose.rotation.inverse(), pose.translation), "rotations are transposed"),
             (lambda pose: SE3(pose.rotation, -(pose.rotation.inverse() @ pose.translation)), "centres"),
         ],
     )

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -19,11 +21,11 @@ def test_every_fisheye_coefficient_against_finite_differences_and_at_the_axis() 
     _check("fisheye", lens.fisheye, np.array([0.02, -0.01, 0.004, -0.001]), x, y)
 
 
-def _check(model: str, make: object, dist: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
+def _check(model: str, make: Callable[[np.ndarray], lens.Lens], dist: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
     found = coefficient_jacobian(model, dist, x, y)
     assert found.shape == (2, len(dist), len(x))
     for k in range(len(dist)):
         step = np.zeros(len(dist))
         step[k] = 1e-6
-        up, down = make(dist + step)(x, y)[:2], make(dist - step)(x, y)[:2]  # type: ignore[operator]
+        up, down = make(dist + step)(x, y)[:2], make(dist - step)(x, y)[:2]
         np.testing.assert_allclose(found[:, k], (np.array(up) - np.array(down)) / 2e-6, rtol=1e-5, atol=1e-8)
