@@ -21,6 +21,7 @@ from recon3d.records import Keypoints2D
 from recon3d.skeleton import LIMBS, Layout
 
 _FRAMES = 60
+_FEWEST = 10  # frames with a person in two views: any rig may fit fewer
 _CLEARLY = 0.5  # a reading holds whose residual is below this share of the file's own
 _FITS_SHARE = 0.012  # of a person's size in the image: residuals of a rig that is about right
 _UPRIGHT_DEG = 30.0
@@ -65,7 +66,7 @@ def check_rig(rig: CameraRig, seen: Sequence[Keypoints2D]) -> Verdict:
     """Judge a rig by keypoints of its cameras.
 
     Raises:
-        CameraError: keypoints of fewer than two of the rig's cameras.
+        CameraError: keypoints of fewer than two of the rig's cameras, or too few of them.
     """
     names = [s.camera for s in seen if s.camera in rig.names and not rig[s.camera].moves]
     if len(names) < 2:
@@ -73,15 +74,21 @@ def check_rig(rig: CameraRig, seen: Sequence[Keypoints2D]) -> Verdict:
             f"the check needs keypoints of two of the rig's standing cameras ({valid_names(rig.names)}); "
             f"there are {valid_names(s.camera for s in seen)}"
         )
-    used = rig.select([name for name in rig.names if name in names])
-    ordered = [next(s for s in seen if s.camera == name) for name in used.names]
-    candidates = [tracks_of(s) for s in ordered]
-    if not all(candidates):
-        raise CameraError("the check needs a camera that saw somebody in every view given")
+    tracks_by_name = {s.camera: tracks_of(s) for s in seen if s.camera in names}
+    used = rig.select([name for name in rig.names if tracks_by_name.get(name)])
+    if len(used) < 2:
+        raise CameraError(f"the check needs two cameras that saw somebody; of {valid_names(names)}, {len(used)} did")
+    candidates = [tracks_by_name[name] for name in used.names]
     tracks = choose_subject(candidates, [c.intrinsics for c in used], True)
     clocks = [c.clock for c in used]
     sampled = sample(tracks, clocks, instants_for(tracks, clocks, _FRAMES))
     layout = tracks[0].layout
+    together = int((np.isfinite(sampled.xy[..., 0]).any(-1).sum(0) >= 2).sum())
+    if together < _FEWEST:
+        raise CameraError(
+            f"two cameras see a person together in {together} frame{'s' * (together != 1)}: "
+            f"too little to judge a rig by, {_FEWEST} are needed"
+        )
     readings = [_judged(label, other, sampled, layout) for label, other in _readings(used)]
     own, rest = readings[0], sorted(readings[1:], key=lambda r: r.residual_px)
     size = float(np.median([track.size for track in tracks]))

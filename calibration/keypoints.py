@@ -6,7 +6,7 @@ from pathlib import Path
 from recon3d.detect import MultiPose, SinglePose, Tracker, TrackSettings, detect_windows
 from recon3d.errors import InputError, all_faults, valid_names
 from recon3d.io import OpenPoseOptions, read_keypoints2d
-from recon3d.io.openpose import OpenPoseFolder
+from recon3d.io.openpose import OpenPoseFolder, share_layout
 from recon3d.records import Frame, Keypoints2D
 from recon3d.records.keypoints2d import concatenate
 from recon3d.video import SUFFIXES, open_video
@@ -39,6 +39,7 @@ def load_keypoints(
     stored = source / "keypoints2d"
     folder = stored if stored.is_dir() else source
     out: list[Keypoints2D] = []
+    folders: list[OpenPoseFolder] = []
     _refuse_other_sizes(folder, sizes)
     for entry in sorted(folder.iterdir()):
         if entry.suffix == ".npz":
@@ -49,8 +50,9 @@ def load_keypoints(
             name = _camera(entry.name, sizes)
             if fps is None:
                 raise InputError(f"{entry}: OpenPose files do not say the frame rate; give it with --fps")
-            reader = OpenPoseFolder(entry, name, OpenPoseOptions(fps, sizes[name], layout))
-            out.append(reader.window(slice(0, len(reader.frame))))
+            folders.append(OpenPoseFolder(entry, name, OpenPoseOptions(fps, sizes[name], layout)))
+    share_layout(folders)
+    out += [folder.window(slice(None)) for folder in folders]
     if not out:
         raise InputError(f"{folder} holds no keypoints (.npz, folders of OpenPose files) and no videos")
     return out
@@ -71,11 +73,11 @@ def _refuse_other_sizes(folder: Path, sizes: Mapping[str, tuple[int, int]]) -> N
 
 def _camera(name: str, sizes: Mapping[str, tuple[int, int]]) -> str:
     fits = [camera for camera in sizes if camera == name] or [camera for camera in sizes if camera in name]
-    if len(fits) != 1:
-        raise InputError(
-            f"folder {name}: no camera, or several, of that name among {valid_names(sizes)}, so the size of its images is not known"
-        )
-    return fits[0]
+    if len(fits) == 1:
+        return fits[0]
+    if fits:
+        raise InputError(f"folder {name} may be of any of the cameras {valid_names(fits)}; rename it to the camera's name")
+    raise InputError(f"folder {name} is of no camera among {valid_names(sizes)}, so the size of its images is not known")
 
 
 def _from_video(path: Path, progress: Progress | None) -> Keypoints2D:

@@ -4,6 +4,7 @@ A `Track` is one camera's evidence by its own clock. `sample` brings all cameras
 interpolating keypoints in time; nothing is made up where a camera saw nothing.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -132,6 +133,17 @@ def tracks_of(seen: Keypoints2D, min_confidence: float = 0.3, most: int = 3) -> 
         found.append((evidence, Track(seen.camera, seen.layout, np.array(seen.time, float), own, sigma)))
     found.sort(key=lambda pair: -pair[0])
     return [track for evidence, track in found[:most] if evidence > 0]
+
+
+def refuse_copies(tracks: Sequence[Track]) -> None:
+    """Two cameras that saw the very same pixels are one camera's files, given twice.
+
+    Raises:
+        InputError: which cameras.
+    """
+    for a, b in itertools.combinations(tracks, 2):
+        if a.xy.shape == b.xy.shape and np.isfinite(a.xy).any() and np.array_equal(a.xy, b.xy, equal_nan=True):
+            raise InputError(f"cameras {a.camera} and {b.camera} hold the very same keypoints: one camera's files were given twice")
 
 
 def _roaming(xy: Float[np.ndarray, "frames joints 2"]) -> float:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from calibration.clocks import OffsetSettings, pair_offset
-from calibration.observed import Track, instants_for, sample
+from calibration.observed import Track, instants_for, refuse_copies, sample
 from recon3d.arrays import whole_rows
 from recon3d.geometry import Clock, Intrinsics
 from recon3d.geometry.epipolar import EpipolarSettings, relative_pose
@@ -17,7 +17,11 @@ def choose_subject(candidates: Sequence[Sequence[Track]], intrinsics: Sequence[I
 
     A pair of tracks agrees where the points of both fit one relative pose; what the points' movement
     covers counts, since somebody who stands still agrees with nearly everything.
+
+    Raises:
+        InputError: two cameras hold the very same keypoints.
     """
+    refuse_copies([track for tracks in candidates for track in tracks])
     if all(len(tracks) == 1 for tracks in candidates):
         return [tracks[0] for tracks in candidates]
     views = len(candidates)

@@ -5,6 +5,7 @@ files say neither frame rate nor image size nor, where two layouts have as many 
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,19 @@ class OpenPoseFolder:
 
     @property
     def layout(self) -> Layout:
-        """Told from the first files with people where it was not given."""
+        """Told from the first files with people where it was not given.
+
+        Raises:
+            LayoutError: nobody is in the files, or their points do not tell.
+        """
+        found = self.told
+        if found is None:
+            raise LayoutError(f"camera {self.camera}: nobody is in any file of {self.folder}; name the layout with --layout")
+        return found
+
+    @property
+    def told(self) -> Layout | None:
+        """The layout, or None where nobody is in any of the files and none was given."""
         if self._layout is None:
             people: list[np.ndarray] = []
             for start in range(0, len(self.files), _TELL_FROM):
@@ -103,7 +116,8 @@ class OpenPoseFolder:
                 people = [p for f in frames for p in f]
                 if people:
                     break
-            self._layout = _layout(people, self.folder, self.camera, self.options.layout)
+            if people or self.options.layout is not None:
+                self._layout = _layout(people, self.folder, self.camera, self.options.layout)
         return self._layout
 
     def window(self, part: slice) -> Keypoints2D:
@@ -131,6 +145,15 @@ class OpenPoseFolder:
         if faults:
             raise _refusal(faults, self.folder, self.camera)
         return out
+
+
+def share_layout(folders: Sequence[OpenPoseFolder]) -> None:
+    """Cameras that never saw anybody take the layout of the others; they have nothing to tell it from."""
+    told = {folder.camera: folder.told for folder in folders}
+    known = {layout.name: layout for layout in told.values() if layout is not None}
+    if len(known) == 1:
+        for folder in folders:
+            folder._layout = folder._layout or next(iter(known.values()))
 
 
 def read_openpose(folder: Path, camera: str, options: OpenPoseOptions) -> Keypoints2D:
@@ -213,8 +236,6 @@ def _layout(people: list[np.ndarray], folder: Path, camera: str, asked: str | No
     if asked is not None:
         return load_layout(asked)
     counts = {len(p) for p in people}
-    if not counts:
-        raise LayoutError(f"camera {camera}: nobody is in any file of {folder}; name the layout with --layout")
     if len(counts) > 1:
         raise InputError(f"camera {camera}: files of {folder} hold people with {sorted(counts)} points: mixed layouts")
     count = counts.pop()

@@ -9,7 +9,7 @@ from pathlib import Path
 from recon3d.errors import CameraError, InputError, all_faults, valid_names
 from recon3d.geometry import CameraRig
 from recon3d.io import OpenPoseOptions, read_keypoints2d
-from recon3d.io.openpose import OpenPoseFolder
+from recon3d.io.openpose import OpenPoseFolder, share_layout
 from recon3d.multiview import Seen
 from recon3d.video import SUFFIXES, Video, open_videos
 
@@ -118,6 +118,7 @@ def open_keypoints(inputs: Inputs, rig: CameraRig, fps: float | None, layout: st
             seen.append(OpenPoseFolder(path, name, OpenPoseOptions(fps, rig[name].intrinsics.size, layout)))
         else:
             raise InputError(f"camera {name}: {path} is neither a video, nor recon3d's .npz, nor a folder of OpenPose files")
+    share_layout([s for s in seen if isinstance(s, OpenPoseFolder)])
     return seen
 
 

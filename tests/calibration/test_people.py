@@ -159,6 +159,13 @@ class TestInput:
         with pytest.raises(InputError, match="clocks must be"):
             PeopleSettings(clocks="maybe")
 
+    def test_one_cameras_files_given_twice(self):
+        world = gait(3, 60)
+        seen = world.keypoints2d()
+        seen[2] = replace(seen[0], camera="cam03")
+        with pytest.raises(InputError, match="cam01 and cam03 hold the very same keypoints"):
+            calibrate_people(seen, lenses(world.rig))
+
     def test_one_camera(self):
         world = gait(4, 60)
         with pytest.raises(InputError, match="two cameras"):

@@ -190,6 +190,17 @@ class TestCheck:
         assert verdict.holds is verdict.readings[0]
         assert "the rig fits" in verdict.advice
 
+    def test_a_few_frames_are_no_verdict(self):
+        world = gait(4, 3)
+        with pytest.raises(CameraError, match="together in 3 frames: too little"):
+            check_rig(world.rig, world.keypoints2d())
+
+    def test_a_camera_that_saw_nobody_is_left_out(self):
+        world = gait(4, 60)
+        seen = world.keypoints2d()
+        seen[0] = replace(seen[0], xy=np.full_like(seen[0].xy, np.nan), confidence=np.zeros_like(seen[0].confidence))
+        assert check_rig(world.rig, seen).holds is not None
+
 
 class TestScenePoints:
     def scene(self, sigma=0.5, wrong=False):

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recon3d.errors import InputError, LayoutError, Recon3dError
-from recon3d.io.openpose import OpenPoseFolder, OpenPoseOptions, frame_number, read_openpose
+from recon3d.io.openpose import OpenPoseFolder, OpenPoseOptions, frame_number, read_openpose, share_layout
 from recon3d.skeleton import load_layout
 from recon3d.synthetic import make_person, make_rig
 from tests.worlds import BALANCE4
@@ -122,6 +122,19 @@ def test_folder_faults(tmp_path):
 def test_nobody_anywhere_asks_for_the_layout(tmp_path):
     with pytest.raises(LayoutError, match="--layout"):
         read_openpose(write(tmp_path / "a", {0: [], 1: []}), "a", OPTIONS)
+
+
+def test_a_camera_that_saw_nobody_has_the_layout_of_the_others(tmp_path):
+    frames = {k: [person("body_25")] for k in range(3)}
+    folders = [
+        OpenPoseFolder(write(tmp_path / "a", {0: [], 1: []}), "a", OPTIONS),
+        OpenPoseFolder(write(tmp_path / "b", frames), "b", OPTIONS),
+    ]
+    share_layout(folders)
+    assert folders[0].window(slice(None)).layout == folders[1].layout
+    with pytest.raises(LayoutError, match="nobody is in any file"):
+        share_layout(folders[:1])
+        read_openpose(tmp_path / "a", "a", OPTIONS)
 
 
 def test_normalised_coordinates_are_refused(tmp_path):
