@@ -5,8 +5,8 @@ from pathlib import Path
 
 from recon3d.detect import MultiPose, SinglePose, Tracker, TrackSettings, detect_windows
 from recon3d.errors import InputError, all_faults, valid_names
-from recon3d.io import OpenPoseOptions, read_keypoints2d
-from recon3d.io.openpose import OpenPoseFolder, share_layout
+from recon3d.io import KeypointOptions, read_keypoints2d
+from recon3d.io.keypoints.openpose import OpenPoseFolder, share_layout
 from recon3d.records import Frame, Keypoints2D
 from recon3d.records.keypoints2d import concatenate
 from recon3d.video import SUFFIXES, open_video
@@ -50,7 +50,7 @@ def load_keypoints(
             name = _camera(entry.name, sizes)
             if fps is None:
                 raise InputError(f"{entry}: OpenPose files do not say the frame rate; give it with --fps")
-            folders.append(OpenPoseFolder(entry, name, OpenPoseOptions(fps, sizes[name], layout)))
+            folders.append(OpenPoseFolder(entry, name, KeypointOptions(fps, sizes[name], layout)))
     share_layout(folders)
     out += [folder.window(slice(None)) for folder in folders]
     if not out:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import recon3d
 from recon3d import io, motion, multiview
-from recon3d.io import OpenPoseOptions, read_openpose
+from recon3d.io import KeypointOptions, read_openpose
 
 out = Path(sys.argv[1])
 data = Path(recon3d.__file__).parent / "data" / "balance4"
 
 rig = io.read_rig(data / "Calib.qca.txt")
-seen = [read_openpose(data / "openpose" / c.name, c.name, OpenPoseOptions(60.0, c.intrinsics.size)) for c in rig]
+seen = [read_openpose(data / "openpose" / c.name, c.name, KeypointOptions(60.0, c.intrinsics.size)) for c in rig]
 
 world, known = multiview.reconstruct(seen, rig)
 motions = motion.solve(world)

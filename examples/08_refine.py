@@ -11,14 +11,14 @@ from calibration.points import read_scene
 from calibration.refine import refine
 from calibration.report import movements, summarise, write_report
 from recon3d import io
-from recon3d.io import OpenPoseOptions, read_openpose
+from recon3d.io import KeypointOptions, read_openpose
 
 out = Path(sys.argv[1])
 out.mkdir(parents=True, exist_ok=True)
 data = Path(recon3d.__file__).parent / "data" / "balance4"
 
 rig = io.read_rig(data / "Calib.qca.txt")
-seen = [read_openpose(data / "openpose" / c.name, c.name, OpenPoseOptions(60.0, c.intrinsics.size)) for c in rig]
+seen = [read_openpose(data / "openpose" / c.name, c.name, KeypointOptions(60.0, c.intrinsics.size)) for c in rig]
 # Static points of the scene are not used to refine: they tell moved cameras from a biased detector.
 found = refine(rig, seen, scene=read_scene(data / "scene.toml"))
 

@@ -12,6 +12,8 @@ from recon3d.io.bvh import write_bvh
 from recon3d.io.c3d import write_c3d
 from recon3d.io.files import write_json
 from recon3d.io.glb import write_glb
+from recon3d.io.keypoints.found import KeypointOptions
+from recon3d.io.keypoints.openpose import read_openpose
 from recon3d.io.npz import (
     read_keypoints2d,
     read_keypoints3d,
@@ -20,7 +22,6 @@ from recon3d.io.npz import (
     write_keypoints3d,
     write_motion,
 )
-from recon3d.io.openpose import OpenPoseOptions, read_openpose
 from recon3d.io.rig import RIG_READERS, RIG_WRITERS, read_intrinsics, read_rig, write_rig
 from recon3d.io.rig_toml import write_lenses_toml, write_rig_toml
 from recon3d.io.tables import write_csv, write_trc
@@ -58,7 +59,7 @@ __all__ = [
     "MOTION_WRITERS",
     "RIG_READERS",
     "RIG_WRITERS",
-    "OpenPoseOptions",
+    "KeypointOptions",
     "read_intrinsics",
     "read_keypoints2d",
     "read_keypoints3d",

@@ -65,6 +65,8 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path} is not complete JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
     except RecursionError:
         raise InputError(f"{path} is nested too deeply to be keypoints") from None
+    except ValueError as error:  # a whole number of thousands of digits
+        raise InputError(f"{path} holds a number that nobody can mean: {error}") from None
 
 
 def write_json(path: Path, data: Any) -> None:

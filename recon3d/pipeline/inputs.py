@@ -8,8 +8,8 @@ from pathlib import Path
 
 from recon3d.errors import CameraError, InputError, all_faults, valid_names
 from recon3d.geometry import CameraRig
-from recon3d.io import OpenPoseOptions, read_keypoints2d
-from recon3d.io.openpose import OpenPoseFolder, share_layout
+from recon3d.io import KeypointOptions, read_keypoints2d
+from recon3d.io.keypoints.openpose import OpenPoseFolder, share_layout
 from recon3d.multiview import Seen
 from recon3d.video import SUFFIXES, Video, open_videos
 
@@ -115,7 +115,7 @@ def open_keypoints(inputs: Inputs, rig: CameraRig, fps: float | None, layout: st
         elif path.is_dir():
             if fps is None:
                 raise InputError(f"camera {name}: OpenPose files in {path} do not say the frame rate; give it with --fps")
-            seen.append(OpenPoseFolder(path, name, OpenPoseOptions(fps, rig[name].intrinsics.size, layout)))
+            seen.append(OpenPoseFolder(path, name, KeypointOptions(fps, rig[name].intrinsics.size, layout)))
         else:
             raise InputError(f"camera {name}: {path} is neither a video, nor recon3d's .npz, nor a folder of OpenPose files")
     share_layout([s for s in seen if isinstance(s, OpenPoseFolder)])

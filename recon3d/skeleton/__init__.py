@@ -2,6 +2,7 @@
 
 from recon3d.skeleton.armature import Armature, Attachments, Skeleton
 from recon3d.skeleton.armature_file import load_armature
+from recon3d.skeleton.joined import joined
 from recon3d.skeleton.layout import LIMBS, Layout, layout_names, load_layout, other_side
 from recon3d.skeleton.mapping import Mapping, map_layout
 from recon3d.skeleton.proportions import body_links
@@ -14,6 +15,7 @@ __all__ = [
     "Mapping",
     "Skeleton",
     "body_links",
+    "joined",
     "layout_names",
     "load_armature",
     "load_layout",

@@ -29,7 +29,7 @@ from recon3d.geometry.camera_unknowns import Free
 from recon3d.geometry.schur import solve_schur
 from recon3d.geometry.sightings import Poses, sight
 from recon3d.geometry.triangulation import triangulate, triangulate_linear
-from recon3d.io.openpose import OpenPoseFolder, OpenPoseOptions
+from recon3d.io.keypoints.openpose import KeypointOptions, OpenPoseFolder
 from recon3d.records import Keypoints2D
 from recon3d.skeleton import LIMBS
 from recon3d.synthetic import MotionKind, RigKind, make_rig
@@ -355,7 +355,7 @@ def balance4() -> list[Result]:
 
 
 def _openpose(name: str, size: tuple[int, int]) -> Keypoints2D:
-    folder = OpenPoseFolder(BALANCE4 / "openpose" / name, name, OpenPoseOptions(fps=60.0, size=size))
+    folder = OpenPoseFolder(BALANCE4 / "openpose" / name, name, KeypointOptions(fps=60.0, size=size))
     return folder.window(slice(0, len(folder.frame)))
 
 

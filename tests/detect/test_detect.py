@@ -8,7 +8,7 @@ import pytest
 from recon3d.detect import MultiPose, SinglePose, Tracker, card_names, detect_windows, load_card
 from recon3d.detect.card import open_session
 from recon3d.errors import InputError
-from recon3d.io import OpenPoseOptions, read_openpose
+from recon3d.io import KeypointOptions, read_openpose
 from recon3d.video import open_video
 from tests.worlds import BALANCE4
 
@@ -56,7 +56,7 @@ def test_a_faulty_card_lists_everything(tmp_path):
 def subject(camera: str, number: int) -> np.ndarray:
     """The subject in OpenPose's answer, COCO-17 order: the tallest person."""
     size = (1088, 1920)
-    seen = read_openpose(BALANCE4 / "openpose" / camera, camera, OpenPoseOptions(60.0, size))
+    seen = read_openpose(BALANCE4 / "openpose" / camera, camera, KeypointOptions(60.0, size))
     height = np.nan_to_num(seen.box[number, :, 3] - seen.box[number, :, 1])
     return seen.xy[number, height.argmax(), :17]
 

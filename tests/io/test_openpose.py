@@ -6,12 +6,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recon3d.errors import InputError, LayoutError, Recon3dError
-from recon3d.io.openpose import OpenPoseFolder, OpenPoseOptions, frame_number, read_openpose, share_layout
+from recon3d.io.keypoints.openpose import KeypointOptions, OpenPoseFolder, frame_number, read_openpose, share_layout
 from recon3d.skeleton import load_layout
 from recon3d.synthetic import make_person, make_rig
 from tests.worlds import BALANCE4
 
-OPTIONS = OpenPoseOptions(60.0, (1088, 1920))
+OPTIONS = KeypointOptions(60.0, (1088, 1920))
 
 
 def write(folder, frames, name="video_{:012d}_keypoints.json"):
@@ -54,10 +54,10 @@ def test_a_layout_that_is_asked_for(tmp_path):
     folder = write(tmp_path / "a", {0: [person("halpe_26")]})
     with pytest.raises(LayoutError, match="26 points; name the layout with --layout"):
         read_openpose(folder, "a", OPTIONS)
-    seen = read_openpose(folder, "a", OpenPoseOptions(30.0, (1920, 1080), "halpe_26"))
+    seen = read_openpose(folder, "a", KeypointOptions(30.0, (1920, 1080), "halpe_26"))
     np.testing.assert_allclose(seen.xy[0, 0], person("halpe_26")[:, :2], rtol=1e-6)
     with pytest.raises(InputError, match="26 points, layout coco_17 has 17"):
-        read_openpose(folder, "a", OpenPoseOptions(30.0, (1920, 1080), "coco_17"))
+        read_openpose(folder, "a", KeypointOptions(30.0, (1920, 1080), "coco_17"))
 
 
 def test_25_points_that_could_be_either(tmp_path):
@@ -92,7 +92,7 @@ def test_frame_numbers(tmp_path, name, number):
         ('{"people": [{"pose_keypoints_2d": [1, 2', "not complete JSON"),
         ('{"persons": []}', "no list of 'people'"),
         ("[]", "no list of 'people'"),
-        ('{"people": [{"pose_keypoints_2d": [1, 2]}]}', "not a list of x, y, score"),
+        ('{"people": [{"pose_keypoints_2d": [1, 2]}]}', "a list of 3 numbers for each point"),
         ('{"people": [{"pose_keypoints_2d": ["a", 2, 3]}]}', "not a number"),
         ('{"people": [3]}', "person 0"),
     ],
@@ -146,9 +146,9 @@ def test_normalised_coordinates_are_refused(tmp_path):
 def test_pixels_of_a_larger_image_are_refused(tmp_path):
     folder = write(tmp_path / "a", {0: [person("body_25")]})
     with pytest.raises(InputError, match=r"camera a: .* % of the points .* outside an image of 600 x 400 px"):
-        read_openpose(folder, "a", OpenPoseOptions(60.0, (600, 400)))
+        read_openpose(folder, "a", KeypointOptions(60.0, (600, 400)))
     with pytest.raises(InputError, match="positive"):
-        OpenPoseOptions(float("nan"), (600, 400))
+        KeypointOptions(float("nan"), (600, 400))
 
 
 def test_nan_and_infinite_pixels_are_absent(tmp_path):

@@ -309,10 +309,10 @@ class TestImageFit:
 
 
 def test_subject_of_the_recording_is_followed():
-    from recon3d.io import OpenPoseOptions, read_openpose, read_rig
+    from recon3d.io import KeypointOptions, read_openpose, read_rig
 
     rig = read_rig(BALANCE4 / "Calib.qca.txt")
-    seen = [read_openpose(BALANCE4 / "openpose" / n, n, OpenPoseOptions(60.0, (1088, 1920))) for n in rig.names]
+    seen = [read_openpose(BALANCE4 / "openpose" / n, n, KeypointOptions(60.0, (1088, 1920))) for n in rig.names]
     (views,) = synchronise(seen, align_in_time(seen, rig), 1000)
     slots = SubjectTracker(rig, 0.3).choose(views)
     assert (slots >= 0).all()

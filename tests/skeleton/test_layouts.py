@@ -9,6 +9,9 @@ COUNTS = {
     "coco_17": 17, "body_25": 25, "body_25b": 25, "coco_18": 18, "mpi_15": 15, "halpe_26": 26, "halpe_136": 136,
     "wholebody_133": 133, "h36m_17": 17, "mediapipe_33": 33, "mpii_16": 16, "posetrack_15": 15, "panoptic_19": 19,
     "smpl_24": 24, "smplx_55": 55, "face_68": 68, "hand_21": 21, "ap10k_17": 17,
+    "animal_20": 20, "animal_pose_20": 20, "car_24": 24, "crowdpose_14": 14, "flic_7": 7, "halpe_68": 68, "lsp_14": 14,
+    "openpose_134": 134, "posetrack_17": 17,
+    "body_19": 19, "body_23": 23, "body_135": 135, "face_70": 70,
 }  # fmt: skip
 
 
@@ -38,6 +41,9 @@ def test_layout(name):
         ("coco_18", 14, "right_eye"), ("mpi_15", 0, "head_top"), ("h36m_17", 11, "left_shoulder"), ("mpii_16", 6, "mid_hip"),
         ("posetrack_15", 12, "upper_neck"), ("panoptic_19", 15, "left_eye"), ("smpl_24", 20, "left_wrist"),
         ("smplx_55", 28, "left_middle1"), ("face_68", 36, "right_eye_0"), ("hand_21", 4, "thumb_tip"),
+        ("animal_20", 0, "nose"), ("animal_pose_20", 4, "nose"), ("car_24", 7, "front_wheel_left"), ("crowdpose_14", 12, "head_top"),
+        ("halpe_68", 26, "left_hand_wrist"), ("halpe_68", 67, "right_hand_pinky_tip"), ("lsp_14", 13, "head_top"),
+        ("openpose_134", 1, "neck"), ("openpose_134", 18, "left_big_toe"), ("posetrack_17", 2, "head_top"),
         ("mediapipe_33", 31, "left_foot_index"), ("ap10k_17", 4, "root_of_tail"), ("coco_17", 16, "right_ankle"),
     ],
 )  # fmt: skip
