@@ -1,22 +1,29 @@
 """What cameras saw of a board: found in pictures or videos, the frames chosen by coverage and sharpness."""
 
+import itertools
+import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from calibration.targets import Board, why_not
 from recon3d.arrays import freeze_fields
-from recon3d.errors import InputError, valid_names
+from recon3d.errors import InputError, all_faults, valid_names
 from recon3d.opencv import import_cv2
 from recon3d.video import open_video
 from recon3d.video.clip import SUFFIXES
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+_LARGEST = 2**63 - 1  # that an instant holds: time stamps in ms or ns are numbers too
 Progress = Callable[[str, int, int], None]
 """Called with the camera's name, images done, images in all."""
+_Seen: TypeAlias = dict[str, tuple[tuple[int, int], dict[int, tuple[np.ndarray, float]]]]
+"""Of each camera the size of its images, and corners and sharpness of the frames with the board."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +111,7 @@ def find_in_pictures(
                 camera,
                 next(iter(sizes)),
                 tuple(labels[k] for k in kept),
-                np.array([numbers[camera][which[k]] for k in kept]),
+                np.array([numbers[camera][which[k]] for k in kept], np.int64),
                 np.stack(rows),
                 (*(label for k, label in enumerate(labels) if k not in kept), *(f"{path.name} (unreadable)" for path in broken)),
             )
@@ -113,27 +120,30 @@ def find_in_pictures(
 
 
 def _moments(sources: Mapping[str, Sequence[Path]]) -> dict[str, list[int]]:
-    """A number for each picture: the same in all cameras where the last number in the name is."""
-    import re
+    """A number for each picture: the same in all cameras where the last number in the name is.
 
-    parsed: dict[str, list[str | None]] = {}
-    for camera, paths in sources.items():
-        numbers = [re.findall(r"\d+", path.stem.replace(camera, " ")) for path in paths]
-        parsed[camera] = [n[-1].lstrip("0") or "0" if n else None for n in numbers]
+    Pictures without one, or of a camera that has a number twice, get negative numbers of their own.
+    """
     out: dict[str, list[int]] = {}
-    fresh = 1_000_000_000
-    for camera, texts in parsed.items():
-        own: list[int] = []
-        told = [text for text in texts if text is not None]
+    own = itertools.count(-1, -1)
+    for camera, paths in sources.items():
+        numbers = [int(n[-1]) if n else None for n in (re.findall(r"\d+", name) for name in _without_camera(camera, paths))]
+        told = [number for number in numbers if number is not None and number <= _LARGEST]
         unique = len(set(told)) == len(told)
-        for text in texts:
-            if text is not None and unique and len(text) < 9:
-                own.append(int(text))
-            else:
-                own.append(fresh)
-                fresh += 1
-        out[camera] = own
+        out[camera] = [n if n is not None and n <= _LARGEST and unique else next(own) for n in numbers]
     return out
+
+
+def _without_camera(camera: str, paths: Sequence[Path]) -> list[str]:
+    """Names of pictures without the camera's own, where all begin or all end with it and a number is left."""
+    stems = [path.stem for path in paths]
+    # A digit of the name beside another is part of a longer number: camera 2 has no part in img_0022.
+    before, after = r"(?<!\d)" * camera[:1].isdigit(), r"(?!\d)" * camera[-1:].isdigit()
+    for pattern in (rf"^{re.escape(camera)}{after}", rf"{before}{re.escape(camera)}$"):
+        bare = [re.subn(pattern, " ", stem) for stem in stems]
+        if all(count and re.search(r"\d", rest) for rest, count in bare):
+            return [rest for rest, _ in bare]
+    return stems
 
 
 def find_in_videos(
@@ -144,26 +154,36 @@ def find_in_videos(
     Frames that several cameras share come first, then those that fill what a camera has not covered yet,
     the sharp before the blurred.
 
+    Args:
+        sources: a video a camera.
+        board: that board.
+        most: frames kept of a camera; more where other cameras need them.
+        looked_at: frames searched as far as the shortest video goes, and about as many beyond.
+        progress: called after each.
+
     Raises:
         InputError: a video that cannot be read.
     """
     cv2 = import_cv2()
-    seen: dict[str, tuple[tuple[int, int], dict[int, tuple[np.ndarray, float]]]] = {}
+    seen: _Seen = {}
     refused: dict[str, str] = {}
-    for camera, path in sources.items():
-        video = open_video(camera, path)
-        step = max(1, video.count // looked_at)
+    videos = [open_video(camera, path) for camera, path in sources.items()]
+    searched = _searched([video.count for video in videos], looked_at)
+    for video in videos:
+        camera, path = video.camera, video.path
         views: dict[int, tuple[np.ndarray, float]] = {}
         spare: list[np.ndarray] = []
         labels: list[str] = []
+        looked = 0
         for frame in video.frames():
-            if frame.number % step:
+            if not searched(frame.number):
                 continue
+            looked += 1
             grey = np.ascontiguousarray(cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY))
             corners = board.find(grey)
             if corners is not None:
                 views[frame.number] = (corners, _sharpness(grey, corners))
-            elif len(spare) < 12 and (frame.number // step) % max(1, looked_at // 12) == 0:
+            elif len(spare) < 12 and (looked - 1) % max(1, looked_at // 12) == 0:
                 spare.append(grey)
                 labels.append(f"{path.name}, frame {frame.number}")
             if progress is not None:
@@ -173,11 +193,22 @@ def find_in_videos(
         else:
             refused[camera] = f"no board found: {why_not(board, spare, labels)}"
     out: list[BoardViews] = []
-    shared = {n: sum(n in views for _, views in seen.values()) for _, own in seen.values() for n in own}
+    chosen = _choose(seen, most)
     for camera, (size, views) in seen.items():
-        chosen = _choose(views, shared, size, most)
-        out.append(BoardViews(camera, size, tuple(f"frame {n}" for n in chosen), np.array(chosen), np.stack([views[n][0] for n in chosen])))
+        own = chosen[camera]
+        out.append(
+            BoardViews(camera, size, tuple(f"frame {n}" for n in own), np.array(own, np.int64), np.stack([views[n][0] for n in own]))
+        )
     return out, refused
+
+
+def _searched(counts: Sequence[int], looked_at: int) -> Callable[[int], bool]:
+    """Which frames are searched, the same in videos of all these lengths: evenly as far as the shortest goes, and evenly beyond."""
+    known = [count for count in counts if count > 0] or [0]  # some containers do not tell
+    shortest, longest = min(known), max(known)
+    step = max(1, shortest // looked_at)
+    beyond = step * max(1, (longest - shortest) // (step * looked_at))
+    return lambda number: number % (step if number < shortest else beyond) == 0
 
 
 def _sharpness(image: UInt8[np.ndarray, "height width"], corners: Float[np.ndarray, "points 2"]) -> float:
@@ -193,23 +224,36 @@ def _sharpness(image: UInt8[np.ndarray, "height width"], corners: Float[np.ndarr
     return float(np.quantile(slope, 0.98)) / max(contrast, 1.0)
 
 
-def _choose(views: dict[int, tuple[np.ndarray, float]], shared: dict[int, int], size: tuple[int, int], most: int) -> list[int]:
-    """Frames by what they add: cells of the image and tilts not covered yet, cameras that share them, sharpness."""
-    if len(views) <= most:
-        return sorted(views)
-    cells = {n: _covered(corners, size) for n, (corners, _) in views.items()}
-    best = max(sharp for _, sharp in views.values()) or 1.0
-    count: dict[int, int] = {}
-    chosen: list[int] = []
-    rest = set(views)
-    while rest and len(chosen) < most:
-        gain = {n: sum(1 / (1 + count.get(c, 0)) for c in cells[n]) * (0.3 + views[n][1] / best) * min(shared[n], 3) for n in sorted(rest)}
-        n = max(gain, key=lambda key: (gain[key], -key))
-        chosen.append(n)
+def _choose(seen: _Seen, most: int) -> dict[str, list[int]]:
+    """Frames of each camera by what they add: cells and tilts that its cameras have not covered yet, how many share it, sharpness.
+
+    A frame is taken for every camera that has it, so that one that shares much may get more than ``most``.
+    """
+    cells = {camera: {n: _covered(corners, size) for n, (corners, _) in views.items()} for camera, (size, views) in seen.items()}
+    best = {camera: max(sharp for _, sharp in views.values()) or 1.0 for camera, (_, views) in seen.items()}
+    holders: dict[int, list[str]] = {}
+    for camera, (_, views) in seen.items():
+        for n in views:
+            holders.setdefault(n, []).append(camera)
+    count: dict[str, Counter[int]] = {camera: Counter() for camera in seen}
+    chosen: dict[str, list[int]] = {camera: [] for camera in seen}
+
+    def gain(n: int) -> float:
+        wanting = [camera for camera in holders[n] if len(chosen[camera]) < most]
+        new = [sum(1 / (1 + count[c][cell]) for cell in cells[c][n]) * (0.3 + seen[c][1][n][1] / best[c]) for c in wanting]
+        return sum(new) * min(len(holders[n]), 3)
+
+    rest = set(holders)
+    while rest:
+        gains = {n: gain(n) for n in sorted(rest)}
+        n = max(gains, key=lambda key: (gains[key], -key))
+        if not gains[n]:  # all its cameras have enough, and so have those of the others
+            break
         rest.remove(n)
-        for c in cells[n]:
-            count[c] = count.get(c, 0) + 1
-    return sorted(chosen)
+        for camera in holders[n]:
+            chosen[camera].append(n)
+            count[camera].update(cells[camera][n])
+    return {camera: sorted(numbers) for camera, numbers in chosen.items()}
 
 
 def _covered(corners: Float[np.ndarray, "points 2"], size: tuple[int, int]) -> set[int]:
@@ -226,7 +270,7 @@ def gather(folder: Path, names: Sequence[str] | None = None) -> tuple[dict[str, 
     """Pictures and videos of each camera in a folder: subfolders of pictures, or one video a camera.
 
     Raises:
-        InputError: neither is there.
+        InputError: neither is there, or both of one camera.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; give one with a subfolder of pictures or a video for each camera")
@@ -239,6 +283,10 @@ def gather(folder: Path, names: Sequence[str] | None = None) -> tuple[dict[str, 
                 pictures[entry.name] = inside
         elif entry.suffix.lower() in SUFFIXES:
             videos[entry.stem] = entry
+    both = sorted(set(pictures) & set(videos))
+    if both:
+        faults = [f"{camera}: a folder of pictures and a video ({videos[camera].name})" for camera in both]
+        raise InputError(all_faults(faults, f"{folder} holds a camera twice; keep one of each:"))
     if not pictures and not videos:
         loose: dict[str, list[Path]] = {}
         for path in sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES):

@@ -66,7 +66,12 @@ def calibrate_boards(
 
     Raises:
         CameraError: no two cameras can be connected.
+        InputError: a camera that is given twice, or a fisheye that is not there.
     """
+    names = [v.camera for v in views]
+    twice = [f"camera {name}: {names.count(name)} sets of images" for name in sorted({n for n in names if names.count(n) > 1})]
+    if twice:
+        raise InputError(all_faults(twice, "each camera is given once; put its images together, or name them apart:"))
     unknown = [name for name in settings.fisheye if name not in {v.camera for v in views}]
     if unknown:
         raise InputError(f"no camera {', '.join(unknown)} to be a fisheye; there are {valid_names(v.camera for v in views)}")

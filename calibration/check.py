@@ -24,6 +24,7 @@ _FRAMES = 60
 _FEWEST = 10  # frames with a person in two views: any rig may fit fewer
 _CLEARLY = 0.5  # a reading holds whose residual is below this share of the file's own
 _FITS_SHARE = 0.012  # of a person's size in the image: residuals of a rig that is about right
+_LOOSELY = 3.0  # times that: another reading, whose cameras may have moved since
 _UPRIGHT_DEG = 30.0
 _HUMAN = (0.6, 1.6)  # of the average body
 
@@ -53,7 +54,7 @@ class Verdict:
 
     Attributes:
         readings: the file's own first, then the others by residual.
-        holds: the reading that fits; None where none does.
+        holds: the reading that fits, or is clearly better than the file's own and not far off; None where none is.
         advice: one sentence for a person.
     """
 
@@ -133,6 +134,15 @@ def _verdict(own: Reading, rest: list[Reading], fits_px: float) -> Verdict:
     holds = own if own.residual_px <= fits_px or best.residual_px > _CLEARLY * own.residual_px else best
     if not np.isfinite(holds.residual_px):
         return Verdict(readings, None, "no reading puts what was seen in front of the cameras: other lenses, or another recording")
+    if holds is not own and holds.residual_px > _LOOSELY * fits_px:
+        stands = f"{own.residual_px:.0f} px as the file stands" if np.isfinite(own.residual_px) else "behind cameras as the file stands"
+        return Verdict(
+            readings,
+            None,
+            f"nothing fits: limbs lie {holds.residual_px:.0f} px from the solution of all views in the nearest reading ({holds.label}), "
+            f"{stands}; a rig that is about right has {fits_px:.0f} px. Check that rig and recording belong together, that each camera's "
+            "files carry its name, and that the lenses are of these images",
+        )
     advice: list[str] = []
     if holds is not own:
         advice.append(f"the file fits with {holds.residual_px:.1f} px when read so: {holds.label} (as it stands {own.residual_px:.1f} px)")

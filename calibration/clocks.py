@@ -6,6 +6,7 @@ decides between them and refines the offset below a frame (the sixth unknown of 
 wrong offset the points of two cameras fit no pose.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -20,6 +21,7 @@ from recon3d.geometry.threads import single_threaded
 _PRIOR = 0.05  # of log likelihood a point, over the range searched
 _GRID, _MOST_TRIED = 0.1, 45  # s: the geometry pulls an offset in from half of that
 _JUDGED_AGAIN = 4  # of the candidates
+_FEWEST_AGREE = 0.35  # of the points of two cameras whose clocks are tied
 _STEADY = 4.0  # sigmas that three samples of one joint may bend
 
 
@@ -39,12 +41,12 @@ class OffsetSettings:
 
 @dataclass(frozen=True, slots=True)
 class Offsets:
-    """Clocks of all cameras relative to the first, and how sure each is.
+    """Clocks of the cameras that could be tied to each other, relative to the first of them, and how sure each is.
 
     Attributes:
         clocks: offsets; None where a camera could not be tied to the others.
-        support: share of the points that agree with the offset's geometry.
-        margin: log likelihood over the next best offset's.
+        support: share of the points that agree with the offset's geometry; 1 for the first, 0 where there is no clock.
+        margin: log likelihood over the next best offset's; infinite for the first, 0 where there is no clock.
     """
 
     clocks: tuple[Clock | None, ...]
@@ -53,25 +55,30 @@ class Offsets:
 
 
 def coarse_offsets(tracks: Sequence[Track], intrinsics: Sequence[Intrinsics], settings: OffsetSettings = OffsetSettings()) -> Offsets:
-    """Offsets of all cameras' clocks, camera after camera to one that is known already."""
-    clocks: list[Clock | None] = [None] * len(tracks)
-    support, margin = [0.0] * len(tracks), [0.0] * len(tracks)
-    clocks[0], support[0] = Clock(), 1.0
+    """Offsets of the largest group of cameras that can be tied to each other, camera after camera to one that is known already."""
+    best: dict[int, tuple[float, float, float]] = {}
+    pending = list(range(len(tracks)))
     with single_threaded():
-        pending = list(range(1, len(tracks)))
-        for reference in [0, *range(1, len(tracks))]:
-            if clocks[reference] is None:
-                continue
-            for v in list(pending):
-                found = pair_offset(tracks[reference], tracks[v], intrinsics[reference], intrinsics[v], settings)
-                if found is None or found[1] < 0.35:
-                    continue
-                late, support[v], margin[v] = found
-                known = clocks[reference]
-                assert known is not None
-                clocks[v] = Clock(known.offset + late)
-                pending.remove(v)
-    return Offsets(tuple(clocks), tuple(support), tuple(margin))
+        while len(pending) > len(best):
+            group = {pending.pop(0): (0.0, 1.0, float("inf"))}
+            queue = deque(group)
+            while queue:
+                reference = queue.popleft()
+                for v in list(pending):
+                    found = pair_offset(tracks[reference], tracks[v], intrinsics[reference], intrinsics[v], settings)
+                    if found is None or found[1] < _FEWEST_AGREE:
+                        continue
+                    late, support, margin = found
+                    group[v] = group[reference][0] + late, support, margin
+                    pending.remove(v)
+                    queue.append(v)
+            best = max(best, group, key=len)
+    known = [best.get(v) for v in range(len(tracks))]
+    return Offsets(
+        tuple(None if k is None else Clock(k[0]) for k in known),
+        tuple(0.0 if k is None else k[1] for k in known),
+        tuple(0.0 if k is None else k[2] for k in known),
+    )
 
 
 def pair_offset(

@@ -201,7 +201,7 @@ def instants_for(tracks: Sequence[Track], clocks: Sequence[Clock], frames: int, 
     """Common instants: the frames of the camera with the finest steps, of the time that two cameras share.
 
     Of a longer recording runs of consecutive frames from all over it are taken, so that velocities and
-    drifts can be had.
+    drifts can be had: never more than ``frames`` in all.
 
     Raises:
         InputError: no time that two cameras share.
@@ -214,6 +214,7 @@ def instants_for(tracks: Sequence[Track], clocks: Sequence[Clock], frames: int, 
         spans = "; ".join(f"{t.camera} {w[0]:.2f} to {w[-1]:.2f} s" for t, w in zip(tracks, times, strict=True) if len(w))
         raise InputError(f"the cameras share no time: {spans}")
     if len(usable) > frames:
+        run = min(run, frames)
         runs = max(frames // run, 1)
         starts = np.linspace(0, len(usable) - run, runs).astype(int)
         usable = usable[np.unique((starts[:, None] + np.arange(run)).ravel())]

@@ -80,6 +80,8 @@ class _Found:
     tracks: list[Track]
     intrinsics: list[Intrinsics]
     clocks: list[Clock]
+    start: float
+    """s, that time is counted from: far from zero an offset and a drift could not be told apart."""
     refused: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -127,7 +129,13 @@ def calibrate_people(
         found.drop(*weak)
         rig = rig.select(found.names)
         sampled = _sampled(found, settings)
-    return _in_metres(found, adjusted, sampled, links, settings)
+    outcome = _in_metres(found, adjusted, sampled, links, settings)
+    return replace(outcome, rig=_with_clocks(outcome.rig, [_from_start(c.clock, found.start) for c in outcome.rig]))
+
+
+def _from_start(clock: Clock, start: float) -> Clock:
+    """The clock of stamps that were counted from ``start`` (s), for the stamps themselves."""
+    return replace(clock, offset=clock.offset - clock.drift * start)
 
 
 def _check(seen: Sequence[Keypoints2D], intrinsics: Mapping[str, Intrinsics], settings: PeopleSettings) -> _Found:
@@ -156,7 +164,9 @@ def _check(seen: Sequence[Keypoints2D], intrinsics: Mapping[str, Intrinsics], se
         )
     lenses = [intrinsics[names[k]] for k in kept]
     tracks = choose_subject([candidates[k] for k in kept], lenses, settings.clocks == "known")
-    return _Found([names[k] for k in kept], tracks, lenses, [Clock()] * len(kept), refused)
+    start = float(tracks[0].time[0])
+    tracks = [replace(track, time=track.time - start) for track in tracks]
+    return _Found([names[k] for k in kept], tracks, lenses, [Clock()] * len(kept), start, refused)
 
 
 def _tie_clocks(found: _Found, settings: PeopleSettings) -> None:
@@ -238,7 +248,10 @@ def _adjust(found: _Found, rig: CameraRig, free: Free, sampled: Sampled, setting
     if len(found.tracks[0].time) > settings.frames:
         _polish_clocks(found, adjusted.rig, timed, settings)
         sampled = _sampled(found, settings)
-        adjusted = adjust(_with_clocks(adjusted.rig, found.clocks), free, sampled.flat_xy, sampled.flat_sigma, narrowing, kind=sampled.kind)
+        rig = _with_clocks(adjusted.rig, found.clocks)
+        points = triangulate_robust(rig, sampled.flat_xy, sampled.flat_sigma, RobustSettings(max_depth_error=0.3)).xyz
+        motions = _motions(points.reshape(*sampled.xy.shape[1:3], 3), sampled)
+        adjusted = adjust(rig, free, sampled.flat_xy, sampled.flat_sigma, narrowing, motions, sampled.kind, uncertain=each)
     return adjusted, sampled, adjusted.rig
 
 
@@ -280,7 +293,7 @@ def _weakest(adjusted: Adjusted, sampled: Sampled, settings: PeopleSettings) -> 
         )
     sigma = np.rad2deg([float(np.sqrt(np.trace(block))) for block in pose_blocks(adjusted, 3, 6)])
     worst = int(np.argmax(sigma))
-    if sigma[worst] > settings.max_sigma_deg:
+    if not sigma[worst] <= settings.max_sigma_deg:
         return adjusted.rig.names[worst], (
             f"its orientation is uncertain by {sigma[worst]:.1f} deg: the person must move through more of the space that it sees"
         )

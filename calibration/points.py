@@ -43,6 +43,7 @@ from recon3d.io.files import read_toml
 _MIXTURE = Mixture.of(0.05, 100.0)
 _CLICK_PX, _TAPE_M = 1.0, 0.005
 _SPREAD_M = (0.02, 150.0)
+_AGREE_SIGMAS = 4.0  # of clicks that are of one place
 _WIDEST = 30.0  # sigmas: clicks of the first poses
 
 
@@ -234,13 +235,31 @@ def _notes(
     fixed: Bool[np.ndarray, "points"],
 ) -> tuple[str, ...]:
     """Clicks and coordinates that do not fit."""
-    notes: list[str] = []
     off = np.linalg.norm(evidence.predicted - evidence.xy, axis=-1)
+    rejected = seen & (weight < 0.5)
+    elsewhere = _elsewhere(rig, evidence, fixed & (seen.sum(0) >= 2) & (rejected == seen).all(0))
+    notes: list[str] = []
     for v, camera in enumerate(rig.names):
-        wrong = np.flatnonzero(seen[v] & (weight[v] < 0.5))
+        wrong = [p for p in np.flatnonzero(rejected[v]).tolist() if p not in elsewhere]
         notes += [f"{camera}: {scene.names[p]} is {off[v, p]:.0f} px from where it should be; left out" for p in wrong]
+    for p, place in elsewhere.items():
+        cameras = ", ".join(name for v, name in enumerate(rig.names) if seen[v, p])
+        notes.append(
+            f"{scene.names[p]}: its given place is wrong by {np.linalg.norm(place - scene.known[p]):.2f} m, or all its clicks are of "
+            f"something else: {cameras} see it at [{place[0]:.3f}, {place[1]:.3f}, {place[2]:.3f}]; left out"
+        )
     apart = np.linalg.norm(found - scene.known, axis=-1)
     notes += [
         f"{scene.names[p]} lies {100 * apart[p]:.1f} cm from its given place" for p in np.flatnonzero(fixed & (apart > 4 * scene.sigma_m))
     ]
     return tuple(notes)
+
+
+def _elsewhere(rig: CameraRig, evidence: Evidence, rejected: Bool[np.ndarray, "points"]) -> dict[int, Float[np.ndarray, "3"]]:
+    """Where cameras see points that none of them sees in the given place, if they agree on another: their coordinates are wrong."""
+    which = np.flatnonzero(rejected)
+    if not len(which):
+        return {}
+    answer = triangulate(rig, evidence.xy[:, which], evidence.sigma_px[:, which])
+    agree = answer.answered & ~(answer.residual_px > _AGREE_SIGMAS * evidence.sigma_px[:, which]).any(0)
+    return {int(p): answer.xyz[k] for k, p in enumerate(which) if agree[k]}

@@ -104,8 +104,14 @@ def movements(refined: Refined) -> dict[str, Any]:
 
 
 def write_report(path: Path, summary: dict[str, Any], title: str) -> tuple[Path, Path]:
-    """The page, and the numbers beside it as JSON."""
-    page, numbers = path.with_suffix(".html"), path.with_suffix(".json")
+    """The page, and the numbers beside it as JSON.
+
+    Args:
+        path: of both without their ending, which may hold dots; a page's own ending may be there.
+        summary: what `summarise` gave.
+        title: of the page.
+    """
+    page, numbers = (path.with_name(path.name.removesuffix(".html") + ending) for ending in (".html", ".json"))
     write_json(numbers, summary)
     write_calibration_page(page, title, summary)
     return page, numbers
@@ -139,7 +145,7 @@ def held_out_px(rig: CameraRig, evidence: Evidence) -> list[float]:
 
 
 def pose_sigmas(outcome: Outcome) -> list[tuple[float, float]]:
-    """Of each camera: orientation (deg) and centre (mm), root of the summed variances."""
+    """Of each camera that was adjusted: orientation (deg) and centre (mm), root of the summed variances."""
     rig = outcome.rig
     if rig.covariance is None or len(rig.covariance) != 6 * len(rig):
         rig = outcome.adjusted.rig
@@ -148,6 +154,8 @@ def pose_sigmas(outcome: Outcome) -> list[tuple[float, float]]:
     size = lay_onto(outcome.adjusted.rig, outcome.rig.select(outcome.adjusted.rig.names)).scale if rig is outcome.adjusted.rig else 1.0
     out: list[tuple[float, float]] = []
     for v, camera in enumerate(rig):
+        if camera.name not in outcome.adjusted.rig.names:
+            continue
         block = rig.covariance[6 * v : 6 * v + 6, 6 * v : 6 * v + 6]
         turn = float(np.sqrt(max(np.trace(block[3:, 3:]), 0)))
         shift = float(np.sqrt(max(np.trace(centre_covariance(camera.cam_from_world, block)), 0)))

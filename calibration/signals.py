@@ -16,13 +16,17 @@ from scipy.io import wavfile
 from recon3d.errors import InputError, SetupError, all_faults
 from recon3d.geometry import Clock
 from recon3d.io.files import read_text
-from recon3d.video import open_video
+from recon3d.video import SUFFIXES, open_video
 
 _RATE = 16_000  # Hz that sound is brought to
 _LATE_PER_M = 1 / 343.0
 _ROOM_M = 5.0  # differences of distance to a clap that are not known
 _SHARP = 8.0  # a correlation peak over the rest of it
 _FLASH_SIGMAS = 8.0
+_VIDEOS = tuple(sorted(SUFFIXES))
+_SOUNDS = (".wav", ".flac", ".m4a", ".mka", ".mp3", ".aac", ".ogg", ".opus")
+RECORDINGS = {"audio": (*_SOUNDS, *_VIDEOS), "flash": _VIDEOS, "stamps": (".csv", ".txt")}
+"""Endings of the files that each way to set clocks reads, the best first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,38 +99,46 @@ def _onsets(rate: int, sound: Float[np.ndarray, "samples"]) -> tuple[float, Floa
 
 
 def from_flash(paths: Mapping[str, Path]) -> list[ClockEstimate]:
-    """Offsets from a flash (or lights switched) that all videos show: the steepest change of brightness.
+    """Offsets from a flash that all videos show: the steepest rise of brightness; where none has one, lights switched off.
 
     Raises:
         InputError: a video without a clear one; all of them at once.
     """
-    times: dict[str, tuple[float, float, float]] = {}
-    faults: list[str] = []
-    for name, path in paths.items():
-        video = open_video(name, path)
-        stamps: list[float] = []
-        light: list[float] = []
-        for frame in video.frames():
-            stamps.append(frame.time)
-            light.append(float(frame.image[::8, ::8].mean()))
-        change = np.abs(np.diff(light))
-        if len(change) < 10:
-            faults.append(f"{name}: too short")
-            continue
-        at = int(np.argmax(change))
-        spread = max(1.4826 * float(np.median(np.abs(change - np.median(change)))), 0.05)
-        strength = float(change[at] / spread / _FLASH_SIGMAS)
-        if strength < 1:
-            faults.append(f"{name}: no flash stands out (the largest change of brightness is {change[at]:.1f} of 255)")
-            continue
-        times[name] = (0.5 * (stamps[at] + stamps[at + 1]), stamps[at + 1] - stamps[at], strength)
+    light = {name: _brightness(name, path) for name, path in paths.items()}
+    found = {name: _edge(*series) for name, series in light.items()}
+    if all(isinstance(edge, str) for edge in found.values()):  # one direction for all: a flash has both, a moment apart
+        falls = {name: _edge(stamps, -level) for name, (stamps, level) in light.items()}
+        found = found if any(isinstance(edge, str) for edge in falls.values()) else falls
+    faults = [f"{name}: {edge}" for name, edge in found.items() if isinstance(edge, str)]
     if faults:
         raise InputError(all_faults(faults, "clocks cannot be set by a flash:"))
-    first = next(iter(times.values()))
+    edges = {name: edge for name, edge in found.items() if not isinstance(edge, str)}
+    reference = next(iter(edges))
+    time, width, _ = edges[reference]
     return [
-        ClockEstimate(name, Clock(first[0] - t), float(np.hypot(step, first[1]) / np.sqrt(12)) if t != first[0] else 0.0, strength)
-        for name, (t, step, strength) in times.items()
+        ClockEstimate(name, Clock(time - t), 0.0 if name == reference else float(np.hypot(step, width) / np.sqrt(12)), strength)
+        for name, (t, step, strength) in edges.items()
     ]
+
+
+def _brightness(name: str, path: Path) -> tuple[Float[np.ndarray, "frames"], Float[np.ndarray, "frames"]]:
+    """Stamp (s) and mean brightness (of 255) of every frame."""
+    series = [(frame.time, float(frame.image[::8, ::8].mean())) for frame in open_video(name, path).frames()]
+    stamps, level = np.array(series, float).reshape(-1, 2).T
+    return stamps, level
+
+
+def _edge(stamps: Float[np.ndarray, "frames"], level: Float[np.ndarray, "frames"]) -> tuple[float, float, float] | str:
+    """Time of the steepest rise, how long it took (s) and how far it stands out; or why there is none."""
+    change = np.diff(level)
+    if len(change) < 10:
+        return "too short"
+    at, size = int(np.argmax(change)), np.abs(change)
+    spread = max(1.4826 * float(np.median(np.abs(size - np.median(size)))), 0.05)
+    strength = float(change[at] / spread / _FLASH_SIGMAS)
+    if strength < 1:
+        return f"no flash stands out (the steepest rise of brightness is {max(change[at], 0.0):.1f} of 255)"
+    return float(0.5 * (stamps[at] + stamps[at + 1])), float(stamps[at + 1] - stamps[at]), strength
 
 
 def from_stamps(stamps: Mapping[str, Float[np.ndarray, "frames"]], fps: Mapping[str, float]) -> list[ClockEstimate]:
@@ -147,9 +159,18 @@ def from_stamps(stamps: Mapping[str, Float[np.ndarray, "frames"]], fps: Mapping[
         own = np.arange(len(times)) / fps[name]
         origin = float(times[0]) if origin is None else origin
         slope, offset = np.polyfit(own, times - origin, 1)
-        scatter = float(np.std(times - origin - (slope * own + offset)))
-        out.append(ClockEstimate(name, Clock(float(offset), float(slope - 1)), scatter / np.sqrt(len(times)), float("inf")))
+        off = times - origin - (slope * own + offset)
+        sigma = _intercept_sigma(own, float(off @ off))
+        out.append(ClockEstimate(name, Clock(float(offset), float(slope - 1)), sigma, float("inf")))
     return out
+
+
+def _intercept_sigma(x: Float[np.ndarray, "n"], squares: float) -> float:
+    """Of a fitted line at zero, from its sum of squared residuals; nan for two points, which any line fits."""
+    if len(x) < 3:
+        return float("nan")
+    mean = float(x.mean())
+    return float(np.sqrt(squares / (len(x) - 2) * (1 / len(x) + mean**2 / ((x - mean) ** 2).sum())))
 
 
 def read_stamps(path: Path) -> Float[np.ndarray, "frames"]:
@@ -200,17 +221,26 @@ def _lag(a: Float[np.ndarray, "n"], b: Float[np.ndarray, "m"]) -> tuple[float, f
     lag = peak + shift
     rest = np.delete(series, np.arange(peak - 5, peak + 6) % size)
     strength = float((mid - np.median(rest)) / max(float(np.std(rest)), 1e-300) / _SHARP)
-    return float(lag if lag < size / 2 else lag - size), strength
+    # b may start as late as a ends: lags from 1 - len(b) to len(a) - 1 are there, the negative ones at the end.
+    return float(lag if peak < len(a) else lag - size), strength
 
 
-def files_by_name(folder: Path, names: Sequence[str]) -> dict[str, Path]:
+def files_by_name(folder: Path, names: Sequence[str], suffixes: Sequence[str]) -> dict[str, Path]:
     """A recording for each camera in a folder, by name.
 
+    Args:
+        folder: with the files.
+        names: of the cameras.
+        suffixes: of the files to take, the best first; see `RECORDINGS`.
+
     Raises:
-        InputError: cameras without one.
+        InputError: no folder, or cameras without one.
     """
-    found = {name: next((p for p in sorted(folder.glob(f"{name}.*")) if p.is_file()), None) for name in names}
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder; give one with a recording for each camera, named after it")
+    files = {(path.stem, path.suffix.lower()): path for path in sorted(folder.iterdir()) if path.is_file()}
+    found = {name: next((files[name, suffix] for suffix in suffixes if (name, suffix) in files), None) for name in names}
     missing = [name for name, path in found.items() if path is None]
     if missing:
-        raise InputError(f"{folder} holds no recording named after {', '.join(missing)}")
+        raise InputError(f"{folder} holds no recording named after {', '.join(missing)}; it may end in {', '.join(suffixes)}")
     return {name: path for name, path in found.items() if path is not None}

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from calibration.clocks import OffsetSettings, pair_offset
 from calibration.observed import Track, instants_for, refuse_copies, sample
 from recon3d.arrays import whole_rows
+from recon3d.errors import InputError
 from recon3d.geometry import Clock, Intrinsics
 from recon3d.geometry.epipolar import EpipolarSettings, relative_pose
 
@@ -54,7 +55,10 @@ def _agreement(a: Track, b: Track, lens_a: Intrinsics, lens_b: Intrinsics, synch
         found = pair_offset(a, b, lens_a, lens_b, OffsetSettings(frames=_FRAMES, epipolar=_LOOK))
         return 0.0 if found is None else found[1] * _moved(a) * _moved(b)
     clocks = (Clock(), Clock())
-    instants = instants_for((a, b), clocks, _FRAMES)
+    try:
+        instants = instants_for((a, b), clocks, _FRAMES)
+    except InputError:  # no time that both recorded: nothing speaks for the pair
+        return 0.0
     seen = sample((a, b), clocks, instants)
     rays = [lens.rays(xy) for lens, xy in zip((lens_a, lens_b), seen.flat_xy, strict=True)]
     usable = whole_rows(rays[0]) & whole_rows(rays[1])

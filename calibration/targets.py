@@ -15,6 +15,8 @@ Kind = Literal["chessboard", "charuco", "aprilgrid", "aruco"]
 _KINDS = ("chessboard", "charuco", "aprilgrid", "aruco")
 _SIZES_M = (0.0005, 1.5)
 _SEARCH_PX = 1100  # of the longer side of the image that a chessboard is looked for in
+_APRILTAGS = "APRILTAG_36h11"
+_KALIBR_BORDERS = (2, 1)  # bits of black round a tag: as Kalibr prints it, and as other programs do
 _FEWEST = 6  # points of a board of markers that are worth an image
 
 
@@ -160,15 +162,28 @@ def _find_charuco(image: UInt8[np.ndarray, "height width"], board: Board) -> Flo
 
 
 @functools.lru_cache(maxsize=8)
-def _marker_detector(dictionary: str) -> Any:
+def _marker_detector(dictionary: str, border: int = 1) -> Any:
+    """Of markers with a black border so many bits wide."""
     aruco = import_cv2().aruco
     parameters = aruco.DetectorParameters()
     parameters.cornerRefinementMethod = aruco.CORNER_REFINE_SUBPIX
+    parameters.markerBorderBits = border
+    # The squares at the crossings of Kalibr's gaps touch the tags and pull their contours, blur rounds the corners
+    # of others: look for the corner further away, though never as far as the marker's own pattern.
+    parameters.cornerRefinementWinSize, parameters.relativeCornerRefinmentWinSize = 12, 0.75 * border
     return aruco.ArucoDetector(_dictionary(dictionary), parameters)
 
 
 def _find_grid(image: UInt8[np.ndarray, "height width"], board: Board) -> Float[np.ndarray, "points 2"] | None:
-    corners, ids, _ = _marker_detector("APRILTAG_36h11" if board.kind == "aprilgrid" else board.dictionary).detectMarkers(image)
+    if board.kind == "aprilgrid":
+        # The wide border first: a narrow one is seen, in the wrong place, in tags that have the wide one.
+        found = (_markers(image, board, _APRILTAGS, border) for border in _KALIBR_BORDERS)
+        return next((points for points in found if points is not None), None)
+    return _markers(image, board, board.dictionary, 1)
+
+
+def _markers(image: UInt8[np.ndarray, "height width"], board: Board, dictionary: str, border: int) -> Float[np.ndarray, "points 2"] | None:
+    corners, ids, _ = _marker_detector(dictionary, border).detectMarkers(image)
     if ids is None:
         return None
     out = np.full((board.columns * board.rows, 4, 2), np.nan)
@@ -176,9 +191,11 @@ def _find_grid(image: UInt8[np.ndarray, "height width"], board: Board) -> Float[
         if not 0 <= marker < len(out):
             continue
         row, column = divmod(marker, board.columns)
-        if board.kind == "aprilgrid":  # Kalibr counts rows from the bottom
-            row = board.rows - 1 - row
-        out[row * board.columns + column] = np.asarray(where, float).reshape(4, 2)
+        own = np.asarray(where, float).reshape(4, 2)
+        if board.kind == "aprilgrid":
+            # Kalibr counts rows from the bottom; its tags, AprilTag's own, stand on their heads in OpenCV's dictionary.
+            row, own = board.rows - 1 - row, np.roll(own, 2, 0)
+        out[row * board.columns + column] = own
     flat = out.reshape(-1, 2)
     return flat if np.isfinite(flat[:, 0]).sum() >= _FEWEST else None
 
@@ -237,14 +254,14 @@ def _likely_sizes(columns: int, rows: int) -> list[tuple[int, int]]:
 
 def _why_no_markers(board: Board, images: Sequence[UInt8[np.ndarray, "height width"]], labels: Sequence[str]) -> str:
     cv2 = import_cv2()
-    own = "APRILTAG_36h11" if board.kind == "aprilgrid" else board.dictionary
+    own, border = (_APRILTAGS, _KALIBR_BORDERS[0]) if board.kind == "aprilgrid" else (board.dictionary, 1)
     for k, image in enumerate(images[:4]):
         if board.find(np.ascontiguousarray(image[:, ::-1])) is not None:
             return f"{labels[k]} shows the board in a mirror: turn off mirroring (selfie view) in the camera, or print the board anew"
         others = [n.removeprefix("DICT_") for n in dir(cv2.aruco) if n.startswith("DICT_")]
         counts: dict[str, int] = {}
         for name in [own, *(n for n in others if n != own)]:
-            _, ids, _ = _marker_detector(name).detectMarkers(image)
+            _, ids, _ = _marker_detector(name, border if name == own else 1).detectMarkers(image)
             counts[name] = 0 if ids is None else len(ids)
         best = max(counts, key=lambda name: counts[name])
         if counts[own] >= 2 and counts[own] >= 0.5 * counts[best]:

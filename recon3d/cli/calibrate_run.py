@@ -22,10 +22,10 @@ from calibration.people import PeopleSettings, calibrate_people
 from calibration.points import calibrate_points, read_scene
 from calibration.refine import as_it_stands, refine
 from calibration.report import movements, summarise, write_report
-from calibration.signals import files_by_name, from_audio, from_flash, from_stamps, read_stamps
+from calibration.signals import RECORDINGS, files_by_name, from_audio, from_flash, from_stamps, read_stamps
 from calibration.targets import Board
 from recon3d.cli.calibrate import Boards, CalibrateCommand, Clocks, Import, People, Points, Refine, RigReport
-from recon3d.errors import CameraError, InputError
+from recon3d.errors import CameraError, InputError, valid_names
 from recon3d.geometry import CameraRig, Intrinsics
 from recon3d.io import read_intrinsics, read_rig, write_lenses_toml, write_rig, write_rig_toml
 from recon3d.records import Keypoints2D
@@ -65,6 +65,11 @@ def _boards(command: Boards) -> None:
         command.dictionary,
     )
     pictures, videos = gather(command.folder)
+    if pictures and videos and not command.lenses_only:
+        raise InputError(
+            f"{command.folder} holds pictures ({valid_names(pictures)}) and videos ({valid_names(videos)}): the numbers of pictures "
+            "and of a video's frames are not of the same moments. Keep one kind, or find the lenses alone with --lenses-only"
+        )
     with _Bars() as watch:
         views: list[BoardViews] = []
         refused: dict[str, str] = {}
@@ -133,7 +138,7 @@ def _people(command: People) -> None:
         origin=command.origin,
         limbs_only=True,
     )
-    _finish(calibrate_people([s for s in seen if s.camera in lenses], lenses, settings), command.out)
+    _finish(calibrate_people(seen, lenses, settings), command.out)
 
 
 def _plain_lens(seen: Keypoints2D) -> Intrinsics:
@@ -148,7 +153,7 @@ def _refine(command: Refine) -> None:
     with _Bars() as watch:
         seen = load_keypoints(command.take, {c.name: c.intrinsics.size for c in rig}, command.fps, command.layout, watch)
     scene = None if command.scene is None else read_scene(command.scene)
-    found = refine(rig, [s for s in seen if s.camera in rig.names], scene=scene)
+    found = refine(rig, _of_rig(seen, rig), scene=scene)
     table = Table(
         "camera", "turned deg", "sigma", "shifted mm", "sigma", "residual before px", "after px", "bumped at s", box=None, pad_edge=False
     )
@@ -160,9 +165,15 @@ def _refine(command: Refine) -> None:
     _finish(found.outcome, command.out, movements(found))
 
 
+def _of_rig(seen: list[Keypoints2D], rig: CameraRig) -> list[Keypoints2D]:
+    """Keypoints of the rig's cameras; the others are named."""
+    _say_refused({s.camera: f"the rig has no such camera; there are {valid_names(rig.names)}" for s in seen if s.camera not in rig.names})
+    return [s for s in seen if s.camera in rig.names]
+
+
 def _clocks(command: Clocks) -> None:
     rig = read_rig(command.rig)
-    files = files_by_name(command.folder, rig.names)
+    files = files_by_name(command.folder, rig.names, RECORDINGS[command.by])
     if command.by == "stamps":
         if command.fps is None:
             raise InputError("time stamps need the rate by which the cameras' own clocks count frames: --fps")
@@ -217,7 +228,7 @@ def _report(command: RigReport) -> None:
     rig = read_rig(command.rig, command.rig_unit)
     with _Bars() as watch:
         seen = load_keypoints(command.take, {c.name: c.intrinsics.size for c in rig}, command.fps, None, watch)
-    outcome = as_it_stands(rig, [s for s in seen if s.camera in rig.names])
+    outcome = as_it_stands(rig, _of_rig(seen, rig))
     summary = summarise(outcome)
     _tell(outcome, summary)
     page, numbers = write_report(command.out, summary, command.rig.name)
@@ -228,7 +239,8 @@ def _finish(outcome: Outcome, out: Path, extra: Mapping[str, Any] | None = None)
     summary = summarise(outcome, extra)
     _tell(outcome, summary)
     write_rig_toml(out, outcome.rig)
-    page, numbers = write_report(out.with_name(out.stem + "-report"), summary, out.stem)
+    name = out.name.removesuffix(".toml")  # not the stem: of rig.v1 it is rig
+    page, numbers = write_report(out.with_name(name + "-report"), summary, name)
     _out().print(f"written: {out}, {page}, {numbers}", soft_wrap=True, markup=False)
 
 

@@ -33,5 +33,4 @@ _CHANGES: dict[str, Callable[[SE3], SE3]] = {
     "its transforms are inverted and its cameras look along their -z axis": lambda pose: _OPENGL @ pose.inverse(),
     "its rotations are transposed": _transposed,
     "its translations are the cameras' centres": _centre_for_translation,
-    "its rotations are transposed and its translations are the cameras' centres": lambda pose: _centre_for_translation(_transposed(pose)),
 }

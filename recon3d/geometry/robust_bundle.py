@@ -73,6 +73,7 @@ def adjust(
     settings: AdjustSettings = AdjustSettings(),
     motions: Motions | None = None,
     kind: Int[np.ndarray, "points"] | None = None,
+    uncertain: tuple[Free, ...] | None = None,
 ) -> Adjusted:
     """Refine cameras on sightings of points.
 
@@ -84,13 +85,14 @@ def adjust(
         settings: how the adjustment narrows.
         motions: where clocks are free, see `PointBundle`.
         kind: of each point (its joint, say): kinds whose detections agree less count less.
+        uncertain: parameters that the covariance counts as unknown, where more of them are than are solved for here.
 
     Raises:
         CameraError: hardly a point fits the cameras, so that there is nothing to refine on.
     """
     of_one_kind: Any = np.zeros(xy.shape[1], dtype=np.int64)
     with single_threaded():
-        return _adjust(rig, free, xy, sigma_px, settings, motions, of_one_kind if kind is None else kind)
+        return _adjust(rig, free, xy, sigma_px, settings, motions, of_one_kind if kind is None else kind, uncertain)
 
 
 def _adjust(
@@ -101,6 +103,7 @@ def _adjust(
     settings: AdjustSettings,
     motions: Motions | None,
     kind: Int[np.ndarray, "points"],
+    uncertain: tuple[Free, ...] | None,
 ) -> Adjusted:
     mixture = Mixture.of(settings.outlier_share, _RADIUS)
     bundle = PointBundle(rig, free, xy, sigma_px, motions)
@@ -119,15 +122,19 @@ def _adjust(
         if not settings.known_noise:
             noise = _noise(chi2, inlier, parameters, kind)
         change, weight = float(np.abs(inlier - weight).max(initial=0.0)), inlier
-        at, report = solve_schur(bundle.reweighted(weight), at, SchurSettings(max_steps=2, first_damping=1e-8))
+        at, report = solve_schur(bundle.reweighted(weight / noise**2), at, SchurSettings(max_steps=2, first_damping=1e-8))
         if change < 1e-3 and report.steps <= 1:
             break
+    chi2 = bundle.chi_square(at)
+    # More noise makes residuals small and their density low: without the second, the worse of two rigs could win.
+    gain = bundle.present * np.logaddexp(0.0, mixture.gain - 2 * np.log(noise) - 0.5 * chi2 / noise**2)
+    found = at.cameras.on(rig)
+    if uncertain is not None:
+        bundle = PointBundle(found, uncertain, xy, sigma_px, motions)
+        at = PointsAt(bundle.cameras, at.points)
     final = bundle.reweighted(weight / noise**2)
     gauge = final.gauge(at)
     covariance = Eliminated(final.linearise(at), gauge).covariance()
-    chi2 = bundle.chi_square(at)
-    gain = np.where(bundle.present > 0, -np.log1p(-np.minimum(mixture.inlier(chi2 / noise**2, bundle.present), 1 - 1e-12)), 0.0)
-    found = at.cameras.on(rig)
     if all(f.pose for f in at.cameras.free):
         poses = [k for part in at.cameras.slices for k in range(part.start, part.start + 6)]
         found = replace(found, covariance=covariance[poses][:, poses].copy())
@@ -175,6 +182,9 @@ def _noise(
     numbers -= parameters * numbers / max(float(numbers.sum()), 1e-9)
     if numbers.sum() < 10:
         return np.ones(len(kind))
-    pooled = float(square.sum() / numbers.sum())
-    each = (square + _FEWEST * pooled) / np.maximum(numbers + _FEWEST, 1.0)
+    numbers = np.maximum(numbers, 0.0)
+    own = np.log(np.maximum(square, 1e-6) / np.maximum(numbers, 1e-6))
+    # Of logarithms: a mean of variances would be that of the noisiest kind, and draw all others to it.
+    usual = float(numbers @ own / numbers.sum())
+    each = np.exp((numbers * own + _FEWEST * usual) / (numbers + _FEWEST))
     return np.sqrt(np.maximum(each, 1e-6))[kind]

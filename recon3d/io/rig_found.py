@@ -16,6 +16,9 @@ Size: TypeAlias = tuple[int, int]
 """Width and height of an image, px."""
 Entry = TypeVar("Entry")
 
+# Metres a unit, and how far cameras may lie from their middle, m: from a table top to a stadium. Files in cm are
+# rare and of rooms; their whole range is one of m or mm as well, so that cm is never guessed.
+_UNITS = {"m": (1.0, 0.2, 200.0), "cm": (0.01, 0.2, 20.0), "mm": (0.001, 0.2, 60.0)}
 _LARGEST = 1e100  # products of such numbers are still finite; no camera has a larger one
 Z_UP_FROM_Y_UP = SE3(SO3(np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])), np.zeros(3))
 Z_UP_FROM_Y_DOWN = SE3(SO3(np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])), np.zeros(3))
@@ -109,15 +112,20 @@ def _centres(pose: SE3) -> Float[np.ndarray, "poses 3"]:
 
 
 def unit_of(centres: Float[np.ndarray, "cameras 3"], path: Path) -> float:
-    """Metres a unit, from how far apart the cameras are; refused where two readings are sensible."""
+    """Metres a unit, from how far apart the cameras are.
+
+    Raises:
+        CameraError: no unit, or more than one, makes that a sensible distance.
+    """
     spread = float(np.linalg.norm(centres - centres.mean(0), axis=1).max())
-    if 0.2 <= spread <= 60:
-        return 1.0
-    if 200 <= spread <= 60_000:
-        return 0.001
+    fitting = {unit: size for unit, (size, least, most) in _UNITS.items() if least <= spread * size < most}
+    if len(fitting) == 1:
+        return next(iter(fitting.values()))
+    read = " and ".join(f"{spread * size:.3g} m if in {unit}" for unit, size in fitting.items())
     raise CameraError(
         f"{path} does not say its unit, and its cameras lie up to {spread:.4g} units from their middle: "
-        "neither metres nor millimetres fit. Give the unit with --rig-unit m, cm or mm."
+        + (f"{read}, which are both sensible" if fitting else "none of m, cm and mm fits")
+        + ". Give the unit with --rig-unit m, cm or mm (unit= in Python)."
     )
 
 

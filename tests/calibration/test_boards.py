@@ -214,16 +214,40 @@ def printed(board: Board, px_per_m: float = 4000.0) -> tuple[np.ndarray, np.ndar
         grid = np.indices((board.rows + 1, board.columns + 1)).sum(0) % 2 * 255
         image = np.kron(grid, np.ones((cell, cell))).astype(np.uint8)
         return cv2.copyMakeBorder(image, 100, 100, 100, 100, cv2.BORDER_CONSTANT, value=255), np.array([100.0 + cell, 100.0 + cell])
-    name = cv2.aruco.DICT_APRILTAG_36h11 if board.kind == "aprilgrid" else cv2.aruco.DICT_4X4_100
-    dictionary = cv2.aruco.getPredefinedDictionary(name)
+    if board.kind == "aprilgrid":
+        return kalibr_sheet(board, px_per_m), np.array([100.0, 100.0])
+    dictionary = cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_4X4_100)
     edge, step = round(board.size_m * px_per_m), (board.size_m + board.gap_m) * px_per_m
     image = np.full((round(board.rows * step) + 200, round(board.columns * step) + 200), 255, np.uint8)
     for row in range(board.rows):
         for column in range(board.columns):
-            number = ((board.rows - 1 - row) if board.kind == "aprilgrid" else row) * board.columns + column
             x, y = round(100 + column * step), round(100 + row * step)
-            image[y : y + edge, x : x + edge] = cv2.aruco.generateImageMarker(dictionary, number, edge)
+            image[y : y + edge, x : x + edge] = cv2.aruco.generateImageMarker(dictionary, row * board.columns + column, edge)
     return image, np.array([100.0, 100.0])
+
+
+# AprilTag's 36h11 codes of the first tags, bit 35 the top left one.
+CODES = (
+    0xD5D628584, 0xD97F18B49, 0xDD280910E, 0xE479E9C98, 0xEBCBCA822, 0xF31DAB3AC, 0x056A5D085, 0x10652E1D4, 0x22B1DFEAD, 0x265AD0472,
+    0x34FE91B86, 0x3FF962CD5, 0x43A25329A, 0x474B4385F, 0x4E9D243E9, 0x5246149AE, 0x5997F5538, 0x683BB6C4C, 0x6BE4A7211, 0x7E3158EEA,
+)  # fmt: skip
+
+
+def kalibr_sheet(board: Board, px_per_m: float, border: int = 2) -> np.ndarray:
+    """An AprilGrid as Kalibr prints it: tag 0 at the bottom left, a border of two bits, black squares in the gaps' crossings."""
+    edge, gap = round(board.size_m * px_per_m), round(board.gap_m * px_per_m)
+    step = edge + gap
+    image = np.full((board.rows * step + 200, board.columns * step + 200), 255, np.uint8)
+    for row in range(board.rows):
+        for column in range(board.columns):
+            code = CODES[(board.rows - 1 - row) * board.columns + column]
+            bits = np.pad([[code >> (35 - 6 * i - j) & 1 for j in range(6)] for i in range(6)], border)
+            x, y = 100 + column * step, 100 + row * step
+            image[y : y + edge, x : x + edge] = cv2.resize(255 * bits.astype(np.uint8), (edge, edge), interpolation=cv2.INTER_NEAREST)
+            for left in (x - gap, x + edge):
+                for top in (y - gap, y + edge):
+                    image[top : top + gap, left : left + gap] = 0
+    return image
 
 
 def photographed(board: Board, tilt: float = 0.35) -> tuple[np.ndarray, np.ndarray]:
@@ -236,10 +260,11 @@ def photographed(board: Board, tilt: float = 0.35) -> tuple[np.ndarray, np.ndarr
     to_board = np.array([[1 / 4000, 0, -(origin[0] - 0.5) / 4000], [0, 1 / 4000, -(origin[1] - 0.5) / 4000], [0, 0, 1]])
     offset = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1.0]])
     h = camera @ np.column_stack([r[:, 0], r[:, 1], t]) @ offset @ to_board
-    big = cv2.warpPerspective(sheet, np.diag([2.0, 2, 1]) @ h, (2400, 1800), flags=cv2.INTER_AREA, borderValue=200)
+    twice = np.array([[2.0, 0, 0.5], [0, 2, 0.5], [0, 0, 1]])
+    big = cv2.warpPerspective(sheet, twice @ h, (2400, 1800), flags=cv2.INTER_AREA, borderValue=200)
     image = cv2.resize(big, (1200, 900), interpolation=cv2.INTER_AREA)
     p = (camera @ (pose @ board.points).T).T
-    return cv2.GaussianBlur(image, (0, 0), 0.6), p[:, :2] / p[:, 2:] + 0.0
+    return cv2.GaussianBlur(image, (0, 0), 0.6), p[:, :2] / p[:, 2:]
 
 
 @pytest.mark.parametrize("kind", list(BOARDS))
@@ -251,8 +276,18 @@ def test_boards_are_found_where_they_are(kind):
     known = np.isfinite(found[:, 0])
     assert known.mean() > 0.9
     off = np.linalg.norm(found - truth, axis=1)[known]
-    assert np.median(off) < 0.6
-    assert off.max() < 3
+    assert np.median(off) < 0.2
+    assert off.max() < 0.5
+
+
+def test_an_aprilgrid_with_narrow_borders(monkeypatch):
+    board = BOARDS["aprilgrid"]
+    narrow = kalibr_sheet(board, 4000.0, border=1)
+    monkeypatch.setitem(globals(), "kalibr_sheet", lambda *_: narrow)
+    image, truth = photographed(board)
+    found = board.find(image)
+    assert found is not None
+    assert np.nanmax(np.linalg.norm(found - truth, axis=1)) < 0.5
 
 
 def test_a_board_in_a_mirror_is_said_to_be_one(tmp_path):
@@ -302,6 +337,12 @@ def test_pictures_that_are_not_of_one_moment():
     shuffled = [replace(v, instant=np.sort(rng.choice(60, len(v), replace=False))) for v in views]
     with pytest.raises(CameraError, match="--lenses-only"):
         calibrate_boards(shuffled, BOARD)
+
+
+def test_a_camera_that_is_given_twice_is_refused():
+    views = board_views(board_world(5, 40))
+    with pytest.raises(InputError, match="camera cam02: 2 sets of images"):
+        calibrate_boards([*views, views[1]], BOARD)
 
 
 def test_pictures_of_two_sizes(tmp_path):

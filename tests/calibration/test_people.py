@@ -6,6 +6,7 @@ import pytest
 from calibration.clocks import coarse_offsets
 from calibration.observed import Track, instants_for, sample, tracks_of
 from calibration.people import PeopleSettings, calibrate_people
+from calibration.report import parameter_sigmas
 from calibration.start import all_pairs, connected
 from calibration.velocity import slopes
 from recon3d.errors import CameraError, InputError
@@ -260,6 +261,23 @@ class TestClocks:
         shifted = [replace(s, time=s.time + 100.0) for s in seen]
         a, b = (coarse_offsets([tracks_of(s)[0] for s in group], [c.intrinsics for c in rig]).clocks for group in (seen, shifted))
         np.testing.assert_allclose([c.offset for c in a], [c.offset for c in b], atol=1e-3)
+
+    def test_stamps_that_count_from_1970(self):
+        rig, seen, clocks = clocked()
+        shifted = [replace(s, time=s.time + 1.7e9) for s in seen]
+        outcome = calibrate_people(shifted, lenses(rig), PeopleSettings(clocks="drift"))
+        for camera, clock in zip(outcome.rig, clocks, strict=True):
+            assert abs(camera.clock.to_world(np.array(1.7e9 + 2)) - 1.7e9 - 2 - (clock.offset - clocks[0].offset)) < 3e-3
+
+    def test_clocks_have_a_sigma_also_of_recordings_longer_than_the_frames_used(self):
+        rig, seen, _ = clocked()
+        sigma = {}
+        for frames in (100, 240):
+            outcome = calibrate_people(seen, lenses(rig), PeopleSettings(clocks="offset", frames=frames))
+            sigma[frames] = [own.get("offset", [0.0])[0] for own in parameter_sigmas(outcome)]
+        assert sigma[100][0] == sigma[240][0] == 0.0  # everybody's clock is the first camera's
+        assert np.all(np.array(sigma[100][1:]) > 1.2 * np.array(sigma[240][1:]))
+        assert np.all(np.array(sigma[100][1:]) < 5e-3)
 
     def test_an_unrelated_camera_has_no_clock(self):
         rig, seen, _ = clocked()

@@ -1,19 +1,21 @@
 """Refining, checking and judging rigs that exist; scene points; what the real recording says."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from calibration.alignment import lay_onto
-from calibration.check import check_rig
+from calibration.check import Reading, _verdict, check_rig
 from calibration.points import ScenePoints, calibrate_points, read_scene
 from calibration.refine import as_it_stands, refine
 from calibration.report import leave_one_out, summarise
 from recon3d import io
 from recon3d.errors import CameraError, InputError
-from recon3d.geometry import SE3, SO3
-from recon3d.io.openpose import OpenPoseFolder, OpenPoseOptions
+from recon3d.geometry import SE3, SO3, CameraRig
+from recon3d.geometry.readings import other_readings
+from recon3d.io.keypoints.openpose import KeypointOptions, OpenPoseFolder
 from recon3d.synthetic import make_person, make_rig, make_world
 from tests.calibration.worlds import lenses, pose_error
 from tests.worlds import BALANCE4, gait
@@ -24,7 +26,7 @@ RIG = BALANCE4 / "Calib.qca.txt"
 def openpose(rig):
     out = []
     for camera in rig:
-        folder = OpenPoseFolder(BALANCE4 / "openpose" / camera.name, camera.name, OpenPoseOptions(fps=60.0, size=camera.intrinsics.size))
+        folder = OpenPoseFolder(BALANCE4 / "openpose" / camera.name, camera.name, KeypointOptions(fps=60.0, size=camera.intrinsics.size))
         out.append(folder.window(slice(0, len(folder.frame))))
     return out
 
@@ -165,6 +167,29 @@ class TestCheck:
         assert words in verdict.holds.label
         assert words in verdict.advice
 
+    def test_keypoints_of_another_recording_fit_no_reading(self):
+        """Something is always nearest, and half as bad as the file itself: it does not hold for that."""
+        world, other = gait(4, 60), make_rig("corridor", 4)
+        other = CameraRig(tuple(replace(c, name=n) for c, n in zip(other, world.rig.names, strict=True)))
+        for rig in (other, turned(turned(world.rig, "cam01", 60), "cam03", 90)):
+            verdict = check_rig(rig, world.keypoints2d())
+            assert verdict.readings[1].residual_px > 30
+            assert verdict.holds is None
+
+    @pytest.mark.parametrize(("best_px", "holds"), [(25.0, True), (31.0, False), (300.0, False)])
+    def test_another_reading_holds_only_where_it_fits(self, best_px, holds):
+        rig = gait(4, 60).rig
+        own, best = (Reading(label, px, 3.0, 1.0, rig) for label, px in (("as the file says", 700.0), ("its axes differ", best_px)))
+        verdict = _verdict(own, [best], fits_px=10.0)
+        assert verdict.holds is (best if holds else None)
+        assert "its axes differ" in verdict.advice
+        assert ("nothing fits" in verdict.advice) is not holds
+
+    def test_no_two_readings_are_the_same(self):
+        rig = make_rig("ring", 3)
+        poses = [np.stack([c.cam_from_world.matrix() for c in other]) for _, other in other_readings(rig)]
+        assert all(not np.allclose(a, b) for a, b in itertools.combinations(poses, 2))
+
     def test_swapped_cameras_are_named(self):
         def swap(cameras):
             a, b, *rest = cameras
@@ -226,17 +251,34 @@ class TestScenePoints:
     def test_wrong_clicks_are_named_and_left_out(self):
         rig, scene = self.scene(wrong=True)
         outcome = calibrate_points(scene, lenses(rig))
+        assert not any("given place" in note for note in outcome.notes)
         np.testing.assert_allclose(outcome.rig.centres(), rig.centres(), atol=0.03)
         assert any("cam02: p03" in note for note in outcome.notes)
         assert any("cam03: p12" in note for note in outcome.notes)
 
-    def test_a_wrong_coordinate_is_named(self):
+    @pytest.mark.parametrize("wrong", [0.15, 0.5])
+    def test_a_wrong_coordinate_is_named(self, wrong):
+        """As what it is, with the place where it is seen, and not as a wrong click in each camera."""
         rig, scene = self.scene()
         places = scene.known.copy()
-        places[5] += [0.0, 0.15, 0.0]
+        places[5] += [0.0, wrong, 0.0]
         outcome = calibrate_points(replace(scene, known=places), lenses(rig))
-        assert any("p05" in note for note in outcome.notes)
+        (note,) = outcome.notes
+        assert note.startswith(f"p05: its given place is wrong by {wrong:.2f} m")
+        assert "cam01, cam02, cam03, cam04 see it at" in note
+        x, y, z = (float(v) for v in note[note.index("[") + 1 : note.index("]")].split(", "))
+        np.testing.assert_allclose([x, y, z], scene.known[5], atol=0.02)
         np.testing.assert_allclose(outcome.rig.centres(), rig.centres(), atol=0.05)
+
+    def test_a_wrong_coordinate_beside_a_wrong_click(self):
+        """The cameras agree on no other place: which is wrong stays open, and each click is named."""
+        rig, scene = self.scene()
+        places, xy = scene.known.copy(), scene.xy.copy()
+        places[5] += [0.0, 0.5, 0.0]
+        xy[2, 5] += [120.0, 90.0]
+        notes = calibrate_points(replace(scene, known=places, xy=xy), lenses(rig)).notes
+        assert notes
+        assert all("p05 is" in note for note in notes)
 
     def test_a_camera_with_too_few_known_points_is_placed_by_the_others(self):
         rig, scene = self.scene()
@@ -290,6 +332,17 @@ def test_leave_one_out_is_blind_to_the_camera_itself():
     left_out = leave_one_out(rig, found.outcome.evidence)
     assert int(np.argmax(left_out)) == 0
     assert left_out[0] > 8
+
+
+def test_sigmas_are_of_the_camera_that_they_stand_by():
+    """A rig of five with a covariance, of which three saw somebody."""
+    world = gait(5, 60)
+    sigma = np.repeat([1e-3, 2e-3, 3e-3, 4e-3, 5e-3], 6)
+    outcome = as_it_stands(replace(world.rig, covariance=np.diag(sigma**2)), world.keypoints2d()[2:])
+    assert len(outcome.rig) == 5
+    cameras = summarise(outcome)["cameras"]
+    assert [c["name"] for c in cameras] == ["cam03", "cam04", "cam05"]
+    np.testing.assert_allclose([c["sigma_deg"] for c in cameras], np.rad2deg(np.sqrt(3) * np.array([3e-3, 4e-3, 5e-3])))
 
 
 def test_a_camera_that_moves_is_named_and_the_rest_refined():

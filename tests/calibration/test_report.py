@@ -109,6 +109,39 @@ def test_boards_from_the_command_line(tmp_path):
         io.read_rig(tmp_path / "lenses.toml")
 
 
+def test_keypoints_of_other_cameras_are_named(keypoints, tmp_path):
+    """Of a camera that the rig does not have, or that has no lens."""
+    rig = gait(4, 60).rig.select(["cam01", "cam02", "cam04"])
+    io.write_rig_toml(tmp_path / "rig.toml", rig)
+    for command in (["refine", tmp_path / "rig.toml", keypoints], ["report", tmp_path / "rig.toml", keypoints]):
+        done = recon3d("calibrate", *command, "-o", tmp_path / "out.html")
+        assert done.returncode == 0, done.stderr
+        assert "cam03: the rig has no such camera; there are cam01, cam02, cam04" in squeezed(done.stdout)
+    done = recon3d("calibrate", "people", keypoints, "--lenses", tmp_path / "rig.toml", "-o", tmp_path / "people.toml")
+    assert done.returncode == 2
+    assert "no lens (intrinsics) for camera 'cam03'" in squeezed(done.stderr)
+
+
+def test_pictures_and_videos_are_no_moments_of_each_other(tmp_path):
+    (tmp_path / "left").mkdir()
+    (tmp_path / "left" / "1.png").write_bytes(b"")
+    (tmp_path / "right.mp4").write_bytes(b"")
+    done = recon3d("calibrate", "boards", tmp_path, "--columns", 9, "--rows", 6, "--square-mm", 30, "-o", tmp_path / "rig.toml")
+    assert done.returncode == 2
+    assert "holds pictures (left) and videos (right)" in squeezed(done.stderr)
+    assert "--lenses-only" in squeezed(done.stderr)
+
+
+def test_names_with_dots_keep_their_reports_apart(tmp_path):
+    for version in ("v1", "v2"):
+        done = recon3d("calibrate", "points", SCENE, "--lenses", RIG, "-o", tmp_path / f"rig.{version}.toml")
+        assert done.returncode == 0, done.stderr
+    endings = ("-report.html", "-report.json", ".toml")
+    assert {p.name for p in tmp_path.iterdir()} == {f"rig.{version}{ending}" for version in ("v1", "v2") for ending in endings}
+    page, numbers = write_report(tmp_path / "page.html", {}, "empty")
+    assert (page.name, numbers.name) == ("page.html", "page.json")
+
+
 def test_clocks_from_the_command_line(tmp_path):
     from tests.calibration.test_signals import claps
 

@@ -149,6 +149,31 @@ def test_adjustment_with_outliers_is_honest():
     assert found.inlier[sound].mean() > 0.95
 
 
+def test_a_noisy_kind_of_point_counts_less():
+    """Half of the points eight times noisier than said: as good as with the true sigmas, and the covariance says so."""
+    rig, kind = make_rig("ring", 4, "none"), np.arange(400) % 2
+    truth = np.where(kind == 1, 8.0, 1.0)
+
+    def errors(sigma: np.ndarray, given: np.ndarray | None) -> tuple[float, float]:
+        squares, ratios = [], []
+        for seed in range(6):
+            rng = np.random.default_rng(seed)
+            points = rng.uniform([-1, -1, 0], [1, 1, 2], (400, 3))
+            xy = rig.project(points) + rng.normal(0, 1, (4, 400, 2)) * truth[:, None]
+            found = adjust(rig, Free(), xy, np.broadcast_to(sigma, (4, 400)), AdjustSettings(widths=(3.0,)), kind=given)
+            steps = [(a.cam_from_world @ b.cam_from_world.inverse()).log() for a, b in zip(found.rig, rig, strict=True)]
+            off = np.concatenate(steps)
+            off -= found.gauge @ (found.gauge.T @ off)
+            squares.append(off @ off)
+            ratios.append(off @ np.linalg.pinv(found.covariance, rcond=1e-9) @ off / (len(off) - found.gauge.shape[1]))
+        return float(np.mean(squares)), float(np.mean(ratios))
+
+    oracle, _ = errors(truth, None)
+    learned, ratio = errors(np.ones(400), kind)
+    assert learned < 1.3 * oracle
+    assert 0.7 < ratio < 1.4
+
+
 def test_nothing_to_adjust_on_is_said():
     rig = make_rig("ring", 3)
     xy = np.random.default_rng(0).uniform(0, 1000, (3, 100, 2))

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -5,6 +7,7 @@ import pytest
 from calibration import RigFacts
 from recon3d.errors import CameraError, InputError
 from recon3d.io import read_rig, write_rig_toml
+from recon3d.io.rig_found import unit_of
 from recon3d.synthetic import make_rig
 from tests.worlds import BALANCE4
 
@@ -94,6 +97,37 @@ def test_aniposelib_in_a_unit_that_nothing_tells(tmp_path):
     assert_same(read_rig(path, "cm"), RIG, 1e-6)
     with pytest.raises(CameraError, match="m, cm, mm"):
         read_rig(path, "inch")
+
+
+@pytest.mark.parametrize(
+    ("spread", "metres"),
+    [(0.3, 1.0), (2.0, 1.0), (15.0, 1.0), (2000.0, 0.001), (15_000.0, 0.001), (40_000.0, 0.001)],
+)
+def test_a_unit_that_the_cameras_spread_tells(spread, metres):
+    assert unit_of(spread * np.array([[1.0, 0, 0], [-1.0, 0, 0]]), Path("rig")) == metres
+
+
+@pytest.mark.parametrize(
+    ("spread", "words"),
+    [
+        (405.0, "4.05 m if in cm and 0.405 m if in mm, which are both sensible"),
+        (1500.0, "15 m if in cm and 1.5 m if in mm"),
+        (90.0, "90 m if in m and 0.9 m if in cm"),
+        (0.05, "none of m, cm and mm fits"),
+        (1e5, "none of m, cm and mm fits"),
+    ],
+)
+def test_a_unit_that_may_be_several_is_asked_for(spread, words):
+    with pytest.raises(CameraError, match=words) as caught:
+        unit_of(spread * np.array([[1.0, 0, 0], [-1.0, 0, 0]]), Path("rig"))
+    assert "--rig-unit" in str(caught.value)
+
+
+def test_aniposelib_in_centimetres_is_not_taken_for_millimetres(tmp_path):
+    path = tmp_path / "calibration.toml"
+    path.write_text(aniposelib_text(RIG, 0.01))
+    with pytest.raises(CameraError, match="both sensible"):
+        read_rig(path)
 
 
 def test_caliscope(tmp_path):
