@@ -48,13 +48,13 @@ def _video() -> str:
 def _detector() -> str:
     import numpy as np
 
-    from recon3d.detect import SinglePose, card_names
+    from recon3d.detect import SINGLE, Network, card_names, load_card
 
     try:
-        single = SinglePose()
+        single = Network(load_card(SINGLE))
     except Recon3dError as error:
         raise SetupError(str(error)) from None
-    single(np.zeros((64, 64, 3), np.uint8), np.array([32.0, 32.0]), 64.0)
+    single.run(np.zeros((single.card.input[1], single.card.input[0], 3), np.uint8))
     return f"networks load and run: {', '.join(card_names())}"
 
 

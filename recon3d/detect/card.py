@@ -3,10 +3,11 @@
 import functools
 import hashlib
 import tomllib
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from recon3d.errors import InputError, SetupError, all_faults, valid_names
 from recon3d.skeleton import Layout, load_layout
@@ -32,6 +33,12 @@ class ModelCard:
         sigma_share: sigma over the person's box diagonal, at a score of 1.
         min_score: a person's score below which it is not there.
         folder: of the card.
+        mean: of each channel, taken from values of 0 to 255.
+        std: that they are then divided by.
+        channels: order that the network wants.
+        margin: side of the crop over the person's box, or over the circle round the hips for one that is turned upright.
+        outputs: names of the network's outputs in the order that the decoder reads them; none where the network has them so.
+        options: of the decoder; what is not set holds as the decoder has it.
     """
 
     name: str
@@ -47,6 +54,16 @@ class ModelCard:
     sigma_share: float
     min_score: float
     folder: Path
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    channels: Literal["rgb", "bgr"] = "rgb"
+    margin: float = 1.25
+    outputs: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def option(self, name: str) -> Any:
+        """A setting of the decoder."""
+        return self.options[name]
 
     @property
     def points(self) -> Layout:
@@ -72,13 +89,47 @@ def load_card(name: str) -> ModelCard:
         data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"model card {path} is not TOML: {error}") from None
-    wanted = {f.name for f in fields(ModelCard)} - {"folder"}
-    faults = [f"entry {key!r} is missing" for key in sorted(wanted - set(data))]
-    faults += [f"unknown entry {key!r}" for key in sorted(set(data) - wanted)]
+    return _parse(data, path)
+
+
+def _parse(data: dict[str, Any], path: Path) -> ModelCard:
+    wanted = {f.name: f for f in fields(ModelCard) if f.name != "folder"}
+    needed = {name for name, f in wanted.items() if f.default is MISSING and f.default_factory is MISSING}
+    faults = [f"entry {key!r} is missing{_hint(key, data, path)}" for key in sorted(needed - set(data))]
+    faults += [f"unknown entry {key!r}" for key in sorted(set(data) - set(wanted))]
+    for key in ("name", "title", "file", "sha256", "licence", "source", "decoder", "layout", "score_kind"):
+        if key in data and not isinstance(data[key], str):
+            faults.append(f"{key} must be a text")
+    for key, length in (("input", 2), ("mean", 3), ("std", 3)):
+        if key in data and not (_numbers(data[key], length) and (key == "mean" or min(data[key]) > 0)):
+            faults.append(f"{key} must be {length} {'numbers' if key == 'mean' else 'positive numbers'}")
+    for key in ("sigma_share", "min_score", "margin"):
+        if key in data and not (_numbers([data[key]], 1) and data[key] >= 0):
+            faults.append(f"{key} must be a number of 0 or more")
+    if data.get("channels", "rgb") not in ("rgb", "bgr"):
+        faults.append(f"channels must be rgb or bgr, not {data['channels']!r}")
+    if not (isinstance(data.get("outputs", []), list) and all(isinstance(name, str) for name in data.get("outputs", []))):
+        faults.append("outputs must be a list of names")
+    if not isinstance(data.get("options", {}), dict):
+        faults.append("options must be a table")
     if faults:
         raise InputError(all_faults(faults, f"model card {path} cannot be used:"))
+    for key in ("mean", "std"):
+        if key in data:
+            data[key] = tuple(float(v) for v in data[key])
+    data["outputs"] = tuple(data.get("outputs", ()))
     width, height = data.pop("input")
     return ModelCard(**data, input=(int(width), int(height)), folder=path.parent)
+
+
+def _numbers(value: Any, length: int) -> bool:
+    return isinstance(value, list) and len(value) == length and all(isinstance(v, int | float) and not isinstance(v, bool) for v in value)
+
+
+def _hint(key: str, data: dict[str, Any], path: Path) -> str:
+    """What a missing hash should be, since few know theirs."""
+    file = path.parent / str(data.get("file", ""))
+    return f": that of {file.name} is {hashlib.sha256(file.read_bytes()).hexdigest()}" if key == "sha256" and file.is_file() else ""
 
 
 @functools.cache

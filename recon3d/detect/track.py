@@ -7,14 +7,13 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from recon3d.detect.card import ModelCard
-from recon3d.detect.movenet import MultiPose, People, SinglePose
+from recon3d.detect.network import Network
+from recon3d.detect.people import People
 from recon3d.errors import InputError
 from recon3d.records import Frame, Keypoints2D, size_sigma_px
 
-_CROP = 1.3  # side of the crop over the person's larger extent
-_SEEN = 0.2  # score above which a point shapes the crop
+_SEEN = 0.2  # score above which a point tells two people apart
 _SAME_SHARE = 0.25  # of the person's size: two sets of points nearer than this are one person
-_MIN_CROP_PX = 24.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +46,14 @@ class _Track:
 class Tracker:
     """The people of one view, followed frame by frame; a new search restarts or adds some."""
 
-    def __init__(self, single: SinglePose, multi: MultiPose, settings: TrackSettings = TrackSettings()):
+    def __init__(self, single: Network, multi: Network, settings: TrackSettings = TrackSettings()):
         self.single, self.multi, self.settings = single, multi, settings
         self._tracks: list[_Track] = []
         self._next = 0
 
     def search(self, image: UInt8[np.ndarray, "height width 3"]) -> People:
         """Everybody in the image, coarsely; nobody is followed yet."""
-        return self.multi(image)
+        return self.multi.people(image)
 
     def follow_all(self, found: People) -> None:
         """Follow whoever is new among these people, besides those already followed."""
@@ -74,10 +73,9 @@ class Tracker:
     def step(self, image: UInt8[np.ndarray, "height width 3"]) -> "list[_Track]":
         """The followed people in the next frame."""
         for track in self._tracks:
-            centre, side = _crop(track.xy, track.confidence)
-            xy, confidence = self.single(image, centre, side)
-            if confidence.mean() >= self.single.card.min_score:
-                track.xy, track.confidence, track.unseen = xy, confidence, 0
+            found = self.single.person(image, track.xy, track.confidence)
+            if found.score[0] >= self.single.card.min_score:
+                track.xy, track.confidence, track.unseen = found.xy[0], found.confidence[0], 0
             else:
                 track.unseen += 1
         self._drop()
@@ -104,13 +102,6 @@ class Tracker:
             if not lost and not any(_same(k.xy, k.confidence, track.xy, track.confidence) for k in kept):
                 kept.append(track)
         self._tracks = kept
-
-
-def _crop(xy: Float[np.ndarray, "joints 2"], confidence: Float[np.ndarray, "joints"]) -> tuple[Float[np.ndarray, "2"], float]:
-    seen = confidence >= _SEEN
-    points = xy[seen] if seen.sum() >= 3 else xy
-    low, high = points.min(0), points.max(0)
-    return 0.5 * (low + high), max(float((high - low).max()) * _CROP, _MIN_CROP_PX)
 
 
 def _same(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from recon3d.detect import MultiPose, People, Sheet, SinglePose, Tracker, TrackSettings
+from recon3d.detect import MULTI, SINGLE, Network, People, Sheet, Tracker, TrackSettings, load_card
 from recon3d.geometry import Camera, CameraRig
 from recon3d.multiview.frames import ImageFit, to_rig_pixels
 from recon3d.multiview.subject import SubjectTracker
@@ -59,7 +59,7 @@ def follow_subject(
         settings: how people are followed.
         watch: told after every block which frame comes next.
     """
-    single, multi = SinglePose(), MultiPose()
+    single, multi = Network(load_card(SINGLE)), Network(load_card(MULTI))
     views = [
         _View(v, v.frames(start, stop), Tracker(single, multi, settings), Sheet(v.camera, v.size, single.card), fit)
         for v, start in zip(videos, starts, strict=True)

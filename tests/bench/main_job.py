@@ -80,12 +80,13 @@ def _bare_networks() -> str:
     """What 400 runs of the network alone take on both cores of this machine, now."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from recon3d.detect import SinglePose
+    from recon3d.detect import SINGLE, Network, load_card
 
-    single, image = SinglePose(), np.zeros((1920, 1080, 3), np.uint8)
+    single, image = Network(load_card(SINGLE)), np.zeros((1920, 1080, 3), np.uint8)
+    corners, sure = np.array([[200.0, 600], [880, 1320]]), np.ones(2)
 
     def one(_: int) -> None:
-        single(image, np.array([540.0, 960.0]), 900.0)
+        single.person(image, corners, sure)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(one, range(8)))

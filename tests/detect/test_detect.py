@@ -5,17 +5,18 @@ import cv2
 import numpy as np
 import pytest
 
-from recon3d.detect import MultiPose, SinglePose, Tracker, card_names, detect_windows, load_card
+from recon3d.detect import MULTI, SINGLE, Network, Tracker, card_names, detect_windows, load_card
 from recon3d.detect.card import open_session
 from recon3d.errors import InputError
 from recon3d.io import KeypointOptions, read_openpose
+from recon3d.skeleton import LIMBS, load_layout, map_layout
 from recon3d.video import open_video
 from tests.worlds import BALANCE4
 
 
 @functools.cache
 def networks():
-    return SinglePose(), MultiPose()
+    return Network(load_card(SINGLE)), Network(load_card(MULTI))
 
 
 @functools.cache
@@ -25,11 +26,12 @@ def frame(camera: str, number: int):
 
 
 def test_cards():
-    assert card_names() == ("movenet_multipose", "movenet_thunder")
+    body = ("blazepose_full", "blazepose_heavy", "blazepose_lite", "movenet_lightning", "movenet_multipose", "movenet_thunder", "posenet")
+    assert card_names() == body
     card = load_card("movenet_thunder")
     assert card.points.name == "coco_17"
     assert card.licence == "Apache-2.0"
-    with pytest.raises(InputError, match="movenet_multipose, movenet_thunder"):
+    with pytest.raises(InputError, match="movenet_multipose, movenet_thunder, posenet"):
         load_card("movenet")
 
 
@@ -65,14 +67,34 @@ def subject(camera: str, number: int) -> np.ndarray:
 def test_the_networks_find_the_person(number):
     single, multi = networks()
     image, want = frame("cam03", number), subject("cam03", number)
-    people = multi(image)
+    people = multi.people(image)
     assert len(people.score) >= 1
     coarse = np.linalg.norm(people.xy[0] - want, axis=-1)
     assert np.nanmedian(coarse[5:]) < 40
     low, high = np.nanmin(want, axis=0), np.nanmax(want, axis=0)
-    xy, confidence = single(image, 0.5 * (low + high), 1.4 * float((high - low).max()))
+    found = single.person(image, np.stack([low, high]), np.ones(2))
+    xy, confidence = found.xy[0], found.confidence[0]
     assert confidence[5:].mean() > 0.5
     assert np.nanmedian(np.linalg.norm(xy - want, axis=-1)[5:]) < 20
+
+
+@pytest.mark.parametrize(
+    ("name", "limit_px"),
+    [("blazepose_full", 25), ("blazepose_heavy", 25), ("blazepose_lite", 30), ("movenet_lightning", 25), ("posenet", 40)],
+)
+def test_every_shipped_network_finds_the_person(name, limit_px):
+    net, coco = Network(load_card(name)), load_layout("coco_17")
+    image, want = frame("cam03", 0), subject("cam03", 0)
+    if net.decoder.whole:
+        found = net.people(image)
+    else:
+        found = net.person(image, np.nan_to_num(want), np.isfinite(want[:, 0]).astype(float), coco)
+    xy = map_layout(net.card.points, coco).positions(found.xy[0])
+    limbs = coco.indices(LIMBS)
+    assert np.nanmedian(np.linalg.norm(xy - want, axis=-1)[limbs]) < limit_px
+    # A flip would put left on right: most joints lie nearer to their own than to the other side's.
+    own, other = (np.linalg.norm(xy - w, axis=-1)[limbs] for w in (want, want[coco.mirror]))
+    assert np.nanmean(own < other) > 0.8
 
 
 def test_pixel_centres_survive_a_mirror():
@@ -80,10 +102,12 @@ def test_pixel_centres_survive_a_mirror():
     single, _ = networks()
     image = frame("cam03", 0)
     want = subject("cam03", 0)
-    centre, side = np.nanmean(want, axis=0), 1000.0
-    xy, confidence = single(image, centre, side)
+    corners, sure = np.nanmean(want, axis=0) + np.array([[-385.0, -385.0], [385.0, 385.0]]), np.ones(2)
+    found = single.person(image, corners, sure)
+    xy, confidence = found.xy[0], found.confidence[0]
     width = image.shape[1]
-    back, _ = single(np.ascontiguousarray(image[:, ::-1]), np.array([width - 1 - centre[0], centre[1]]), side)
+    flipped = np.c_[width - 1 - corners[:, 0], corners[:, 1]]
+    back = single.person(np.ascontiguousarray(image[:, ::-1]), flipped, sure).xy[0]
     mirror = load_card("movenet_thunder").points.mirror
     there = np.c_[width - 1 - back[mirror, 0], back[mirror, 1]]
     sure = confidence > 0.5
@@ -107,7 +131,7 @@ def test_nobody_in_the_picture():
     single, multi = networks()
     tracker = Tracker(single, multi)
     grey = np.full((480, 640, 3), 128, np.uint8)
-    assert len(multi(grey).score) == 0
+    assert len(multi.people(grey)) == 0
     tracker.follow_all(tracker.search(grey))
     assert tracker.idle
     assert tracker.step(grey) == []

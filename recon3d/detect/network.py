@@ -1,0 +1,113 @@
+"""A network as its card describes it: what it looks at goes in, people in pixels of the image come out."""
+
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from recon3d.detect.affine import Affine, back, box_crop, letterboxed, turned_crop, warped
+from recon3d.detect.card import ModelCard, open_session
+from recon3d.detect.decoders import DECODERS
+from recon3d.detect.people import People
+from recon3d.errors import InputError, valid_names
+from recon3d.skeleton import Layout
+
+_SEEN = 0.2  # score above which a point shapes the crop
+_MIN_CROP_PX = 24.0
+_MULTIPLE = 32  # px, that the sides of an input of any size are rounded to
+
+
+class Network:
+    """One network, ready to run.
+
+    Args:
+        card: what it is.
+        threads: it may use.
+
+    Raises:
+        InputError: a decoder or an option of it that there is not, or a file that is not the card's.
+    """
+
+    def __init__(self, card: ModelCard, threads: int = 1):
+        if card.decoder not in DECODERS:
+            raise InputError(f"model {card.name}: no decoder {card.decoder!r}; there are {valid_names(DECODERS)}")
+        self.decoder = DECODERS[card.decoder]
+        unknown = sorted(set(card.options) - set(self.decoder.options))
+        if unknown:
+            raise InputError(
+                f"model {card.name}: the decoder {card.decoder} has no option {', '.join(unknown)}; "
+                f"it has {valid_names(self.decoder.options)}"
+            )
+        self.card = replace(card, options={**self.decoder.options, **card.options})
+        self._session = open_session(card, threads)
+        (first, *_) = self._session.get_inputs()
+        self._input, self._type = first.name, _NUMPY[first.type]
+        self._outputs = self._named([output.name for output in self._session.get_outputs()])
+        self._channels_first = len(first.shape) == 4 and first.shape[1] == 3
+        self._any_size = not all(isinstance(length, int) for length in first.shape[1:])
+
+    def _named(self, has: list[str]) -> list[str]:
+        lacks = [name for name in self.card.outputs if name not in has]
+        if lacks:
+            raise InputError(f"model {self.card.name} has no output {', '.join(lacks)}; it has {valid_names(has)}")
+        return list(self.card.outputs) or has
+
+    def people(self, image: UInt8[np.ndarray, "height width 3"]) -> People:
+        """Everybody in the image, by a network that looks at all of it; px of the image."""
+        looked_at, to_input = letterboxed(image, self.card.input, _MULTIPLE if self._any_size else None)
+        card = replace(self.card, input=(looked_at.shape[1], looked_at.shape[0]))
+        return _in_image(self.decoder.decode(self.run(looked_at), card), to_input)
+
+    def person(
+        self,
+        image: UInt8[np.ndarray, "height width 3"],
+        xy: Float[np.ndarray, "joints 2"],
+        confidence: Float[np.ndarray, "joints"],
+        layout: Layout | None = None,
+    ) -> People:
+        """The person whom rough points lie on; px of the image.
+
+        Args:
+            image: RGB.
+            xy: px of the image.
+            confidence: of each point.
+            layout: of these points; the card's own where it is not given.
+        """
+        to_input = self.crop(xy, confidence, layout or self.card.points)
+        return _in_image(self.decoder.decode(self.run(warped(image, to_input, self.card.input)), self.card), to_input)
+
+    def crop(self, xy: Float[np.ndarray, "joints 2"], confidence: Float[np.ndarray, "joints"], layout: Layout) -> Affine:
+        """What a network for one person looks at, from rough points of it."""
+        seen = confidence >= _SEEN
+        points = xy[seen] if seen.sum() >= 3 else xy
+        if self.decoder.turned:
+            hips, shoulders = (xy[layout.indices([f"left_{part}", f"right_{part}"])].mean(0) for part in ("hip", "shoulder"))
+            radius = max(float(np.linalg.norm(points - hips, axis=-1).max()), _MIN_CROP_PX)
+            return turned_crop(hips, shoulders - hips, 2 * self.card.margin * radius, self.card.input)
+        low, high = points.min(0), points.max(0)
+        extent = np.maximum((high - low) * self.card.margin, _MIN_CROP_PX)
+        return box_crop(0.5 * (low + high), extent, self.card.input)
+
+    def run(self, looked_at: UInt8[np.ndarray, "rows columns 3"]) -> list[np.ndarray]:
+        """The network's outputs for an image of its own size."""
+        values = looked_at if self.card.channels == "rgb" else looked_at[..., ::-1]
+        if np.issubdtype(self._type, np.floating):
+            mean, std = np.array(self.card.mean, np.float32), np.array(self.card.std, np.float32)
+            values = (values - mean) / std
+        if self._channels_first:
+            values = values.transpose(2, 0, 1)
+        return self._session.run(self._outputs, {self._input: np.ascontiguousarray(values[None], dtype=self._type)})
+
+
+def _in_image(seen: People, to_input: Affine) -> People:
+    return People(back(to_input, seen.xy), seen.confidence, seen.score)
+
+
+_NUMPY = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(int32)": np.int32,
+    "tensor(int64)": np.int64,
+    "tensor(uint8)": np.uint8,
+}
