@@ -198,6 +198,31 @@ class TestWholeImages:
         assert np.isfinite(off).mean() > 0.9
         assert np.nanmedian(off) < 0.5
 
+    def test_composite_fields_with_two_people(self, tmp_path):
+        layout = load_layout("coco_17")
+        bones = [*layout.bones.tolist(), layout.indices(["left_ear", "left_shoulder"]).tolist()]
+        limbs = [[layout.points[a], layout.points[b]] for a, b in bones]
+        body = np.random.default_rng(3).uniform(0, 1, (17, 2)) * [150, 330] + [70, 60]
+        people = np.stack([body, body + [310, 25]])
+        cells = self.to_input(people) / 8
+        y, x = np.indices((40, 40))
+        cif, caf = np.zeros((17, 5, 40, 40)), np.zeros((len(limbs), 8, 40, 40))
+        for j in range(17):
+            for k in range(2):
+                near = np.hypot(x - cells[k, j, 0], y - cells[k, j, 1]) < 2.5
+                cif[j, 1:, near] = [0.9, *cells[k, j], 0.8]
+        for e, (a, b) in enumerate(bones):
+            for k in range(2):
+                near = np.hypot(x - cells[k, [a, b], 0].mean(), y - cells[k, [a, b], 1].mean()) < 2.5
+                caf[e, 1:, near] = [0.9, *cells[k, a], *cells[k, b], 0.8, 0.8]
+        outputs = {"cif": cif[None], "caf": caf[None]}
+        found = network(tmp_path, "composite_fields", outputs, size=(320, 320), options={"limbs": limbs}).people(IMAGE)
+        assert len(found) == 2
+        order = np.argsort(np.nanmean(found.xy[..., 0], 1))
+        off = np.linalg.norm(found.xy[order] - people, axis=-1)
+        assert np.isfinite(off).mean() > 0.9
+        assert np.nanmedian(off) < 0.2
+
     def test_nobody(self, tmp_path):
         nobody = network(tmp_path, "yolo_pose", {"output0": np.zeros((1, 56, 2100))}, size=(320, 320)).people(IMAGE)
         assert len(nobody) == 0

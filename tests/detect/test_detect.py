@@ -85,10 +85,8 @@ def test_the_networks_find_the_person(number):
 def test_every_shipped_network_finds_the_person(name, limit_px):
     net, coco = Network(load_card(name)), load_layout("coco_17")
     image, want = frame("cam03", 0), subject("cam03", 0)
-    if net.decoder.whole:
-        found = net.people(image)
-    else:
-        found = net.person(image, np.nan_to_num(want), np.isfinite(want[:, 0]).astype(float), coco)
+    seen = np.isfinite(want[:, 0]).astype(float)
+    found = net.people(image) if net.decoder.whole else net.person(image, np.nan_to_num(want), seen, coco)
     xy = map_layout(net.card.points, coco).positions(found.xy[0])
     limbs = coco.indices(LIMBS)
     assert np.nanmedian(np.linalg.norm(xy - want, axis=-1)[limbs]) < limit_px

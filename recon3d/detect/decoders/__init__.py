@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from recon3d.detect.card import ModelCard
-from recon3d.detect.decoders import blazepose, posenet, topdown, yolo
+from recon3d.detect.decoders import blazepose, fields, posenet, topdown, yolo
 from recon3d.detect.decoders.affinity import OPTIONS as AFFINITY
 from recon3d.detect.decoders.affinity import affinity
 from recon3d.detect.decoders.movenet import movenet_multi, movenet_single
@@ -44,6 +44,7 @@ DECODERS: dict[str, Decoder] = {
     "yolo_pose": Decoder(yolo.yolo_pose, whole=True, options=yolo.OPTIONS),
     "posenet": Decoder(posenet.posenet, whole=True, options=posenet.OPTIONS),
     "affinity": Decoder(affinity, whole=True, options=AFFINITY),
+    "composite_fields": Decoder(fields.composite_fields, whole=True, options=fields.OPTIONS),
 }
 """By the name that a card gives."""
 

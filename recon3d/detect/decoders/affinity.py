@@ -7,9 +7,10 @@ from one to the other; the best pairs are taken first, and pairs that share a ca
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from recon3d.detect.card import ModelCard
+from recon3d.detect.decoders.grouping import Groups, one_to_one
 from recon3d.detect.decoders.outputs import squeezed
 from recon3d.detect.decoders.peaks import local_peaks, to_input, within
 from recon3d.detect.people import People
@@ -28,13 +29,13 @@ def affinity(outputs: Sequence[np.ndarray], card: ModelCard) -> People:
     limbs = [(card.points.index(a), card.points.index(b)) for a, b in card.option("limbs")]
     which, cells, height = local_peaks(maps, float(card.option("peak")))
     at = cells + within(maps, cells, which)
-    people: list[dict[int, int]] = []
-    strength: list[float] = []
+    groups = Groups()
     for (a, b), channel in zip(limbs, card.option("fields"), strict=True):
         first, second = np.flatnonzero(which == a), np.flatnonzero(which == b)
         for i, k, score in _pairs(fields[channel : channel + 2], at[first], at[second], card):
-            _join(people, strength, (a, int(first[i])), (b, int(second[k])), score)
-    return _as_people(people, strength, at, height, maps.shape[1:], card)
+            groups.join((a, int(first[i])), (b, int(second[k])), score)
+    inside = to_input(at, (maps.shape[1], maps.shape[2]), card.input, card.option("grid"))
+    return groups.people(inside, height, len(card.points), int(card.option("points"))).best_first(card.min_score)
 
 
 def _split(
@@ -72,53 +73,4 @@ def _pairs(
     # Limbs longer than half of the image are unlikely.
     score = flow.mean(-1) + np.minimum(0.5 * field.shape[1] / np.maximum(length, 1e-6) - 1, 0)
     fits = ((flow > float(card.option("field"))).mean(-1) >= float(card.option("along"))) & (score > 0)
-    out: list[tuple[int, int, float]] = []
-    i, k = np.nonzero(fits)
-    taken_start, taken_end = set[int](), set[int]()
-    for row in np.argsort(-score[i, k], kind="stable").tolist():
-        a, b = int(i[row]), int(k[row])
-        if a not in taken_start and b not in taken_end:
-            taken_start.add(a)
-            taken_end.add(b)
-            out.append((a, b, float(score[a, b])))
-    return out
-
-
-def _join(people: list[dict[int, int]], strength: list[float], a: tuple[int, int], b: tuple[int, int], score: float) -> None:
-    """A limb joins a person that has one of its ends, makes two of them one, or begins one."""
-    has_a = next((p for p, own in enumerate(people) if own.get(a[0]) == a[1]), None)
-    has_b = next((p for p, own in enumerate(people) if own.get(b[0]) == b[1]), None)
-    if has_a is None and has_b is None:
-        people.append({a[0]: a[1], b[0]: b[1]})
-        strength.append(score)
-    elif has_a is not None and has_b is not None:
-        if has_a != has_b and not set(people[has_a]) & set(people[has_b]):
-            people[has_a].update(people[has_b])
-            strength[has_a] += score + strength[has_b]
-            del people[has_b], strength[has_b]
-    else:
-        person, (joint, candidate) = (has_a, b) if has_a is not None else (has_b, a)
-        assert person is not None
-        if joint not in people[person]:
-            people[person][joint] = candidate
-            strength[person] += score
-
-
-def _as_people(
-    people: list[dict[int, int]],
-    strength: list[float],
-    at: Float[np.ndarray, "candidates 2"],
-    height: Float[np.ndarray, "candidates"],
-    shape: tuple[int, ...],
-    card: ModelCard,
-) -> People:
-    joints = len(card.points)
-    kept = [k for k, own in enumerate(people) if len(own) >= int(card.option("points"))]
-    xy, confidence = np.full((len(kept), joints, 2), np.nan), np.zeros((len(kept), joints))
-    for row, k in enumerate(kept):
-        which: Int[np.ndarray, "points"] = np.array(list(people[k]), dtype=np.int64)
-        own = np.array(list(people[k].values()), dtype=np.int64)
-        xy[row, which] = to_input(at[own], (shape[0], shape[1]), card.input, card.option("grid"))
-        confidence[row, which] = height[own]
-    score = np.array([(strength[k] + confidence[row].sum()) / (2 * len(people[k])) for row, k in enumerate(kept)])
-    return People(xy, confidence, score).best_first(card.min_score)
+    return one_to_one(np.where(fits, score, 0.0))
