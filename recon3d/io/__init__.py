@@ -10,9 +10,10 @@ from pathlib import Path
 from recon3d.errors import InputError, valid_names
 from recon3d.io.bvh import write_bvh
 from recon3d.io.c3d import write_c3d
+from recon3d.io.densepose import read_densepose
 from recon3d.io.files import write_json
 from recon3d.io.glb import write_glb
-from recon3d.io.keypoints.found import KeypointOptions
+from recon3d.io.keypoints import KEYPOINT2D_WRITERS, KEYPOINT_READERS, KeypointOptions, read_keypoints, write_keypoints
 from recon3d.io.keypoints.openpose import read_openpose
 from recon3d.io.npz import (
     read_keypoints2d,
@@ -55,12 +56,16 @@ def write(path: Path | str, data: Keypoints3D | Motion, person: int = 0) -> None
 
 
 __all__ = [
+    "KEYPOINT2D_WRITERS",
+    "KEYPOINT_READERS",
     "KEYPOINT_WRITERS",
     "MOTION_WRITERS",
     "RIG_READERS",
     "RIG_WRITERS",
     "KeypointOptions",
+    "read_densepose",
     "read_intrinsics",
+    "read_keypoints",
     "read_keypoints2d",
     "read_keypoints3d",
     "read_motion",
@@ -72,6 +77,7 @@ __all__ = [
     "write_csv",
     "write_glb",
     "write_json",
+    "write_keypoints",
     "write_keypoints2d",
     "write_keypoints3d",
     "write_lenses_toml",

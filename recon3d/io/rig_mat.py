@@ -16,7 +16,7 @@ from recon3d.errors import CameraError, InputError
 _NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 _TEXT = {16: "utf-8", 17: "utf-16", 18: "utf-32"}
 _MATRIX, _COMPRESSED = 14, 15
-_STRUCT, _CHAR, _FIRST_NUMBER, _LAST_NUMBER = 2, 4, 6, 15  # classes of arrays
+_CELL, _STRUCT, _CHAR, _FIRST_NUMBER, _LAST_NUMBER = 1, 2, 4, 6, 15  # classes of arrays
 _COMPLEX = 0x0800
 _HEADER = 128
 _LARGEST = 64 * 2**20  # bytes of one variable; a calibration has thousands
@@ -27,11 +27,11 @@ class _BrokenError(Exception):
     """The bytes do not form what they announce."""
 
 
-def read_mat(path: Path) -> dict[str, Any]:
+def read_mat(path: Path, cells: bool = False) -> dict[str, Any]:
     """The variables of a ``.mat`` file by name.
 
-    Numbers become arrays of their shape, text becomes text, a struct of one element becomes a dictionary; anything
-    else, objects among them, becomes None.
+    Numbers become arrays of their shape, text becomes text, a struct of one element becomes a dictionary, cells become
+    a list where ``cells`` asks for them; anything else, objects among them, becomes None.
 
     Raises:
         CameraError: cut, broken, or of version 7.3, which is another format.
@@ -46,9 +46,16 @@ def read_mat(path: Path) -> dict[str, Any]:
     if order is None:
         raise CameraError(f"{path} is not a complete MATLAB file: it ends in its head, or is older than version 5")
     try:
-        return dict(_variables(data[_HEADER:], order))
+        found = dict(_variables(data[_HEADER:], order))
+        return found if cells else {name: _without_cells(value) for name, value in found.items()}
     except (_BrokenError, zlib.error, struct.error, UnicodeDecodeError) as error:
         raise CameraError(f"{path} is not a complete MATLAB file: {error}") from None
+
+
+def _without_cells(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_cells(held) for key, held in value.items()}
+    return None if isinstance(value, list) else value
 
 
 def _variables(data: bytes, order: str) -> Iterator[tuple[str, Any]]:
@@ -86,6 +93,8 @@ def _array(content: bytes, order: str, depth: int) -> tuple[str, Any]:
         return "", None
     shape = tuple(int(n) for n in _numbers(parts, order))
     name = _numbers(parts, order).astype(np.uint8).tobytes().decode("utf-8")
+    if kind == _CELL:
+        return name, [_array(content, order, depth + 1)[1] for _, content in parts]
     if kind == _STRUCT:
         return name, _struct(parts, shape, order, depth)
     if kind == _CHAR:

@@ -11,7 +11,7 @@ COUNTS = {
     "smpl_24": 24, "smplx_55": 55, "face_68": 68, "hand_21": 21, "ap10k_17": 17,
     "animal_20": 20, "animal_pose_20": 20, "car_24": 24, "crowdpose_14": 14, "flic_7": 7, "halpe_68": 68, "lsp_14": 14,
     "openpose_134": 134, "posetrack_17": 17,
-    "body_19": 19, "body_23": 23, "body_135": 135, "face_70": 70,
+    "body_21": 21, "body_19": 19, "body_23": 23, "body_135": 135, "face_70": 70,
 }  # fmt: skip
 
 

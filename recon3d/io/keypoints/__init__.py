@@ -3,10 +3,27 @@
 | format | what it is |
 |---|---|
 | recon3d | .npz of `recon3d reconstruct` and `recon3d detect` |
-| openpose | folder of one JSON a frame; also Pose2Sim's, several cameras in one folder |
+| openpose | folder of one JSON a frame; several cameras in one folder; Pose2Sim's folders of cameras |
+| alphapose | list for the whole run |
+| alphapose-open | ``--format open`` and ``cmu``, and ``sep-json`` |
 | coco | list of results: HRNet, CPN, Lightweight OpenPose, OpenPose, MMPose, COCO-WholeBody |
+| coco-annotations | images and annotations: COCO, AP-10K, PoseTrack18, Halpe |
+| mmpose | Inferencer (image, folder of images, video) and demo scripts |
+| rtmlib, mediapipe | lists with an entry a frame |
+| controlnet | DWPose and OpenPose in ControlNet and ComfyUI |
+| tfjs | PoseNet and pose-detection |
+| array | .npy, .npz or nested lists of MoveNet, MediaPipe, FreeMoCap, rtmlib |
+| recon3d-dump | what the user writes where a program has no format |
+| openpifpaf | folder of images' files, one image's, or a video's |
+| ultralytics | folder of .txt, or of ``to_json`` |
+| deeplabcut | CSV of one animal or several, of labels; HDF5 where its columns are not pickled |
+| sleap, sleap-analysis, sleap-csv | .slp, analysis .h5, CSV |
+| posetrack, dcpose | PoseTrack17 annolist; DCPose's demo |
+| easymocap | annots/<camera>/*.json |
+| mpii-mat, deepcut, deeppose | HRNet's pred.mat and DeeperCut's predictions.mat; DeepCut's .npz; DeepPose's CSV |
 
-A format is recognised by what a file holds, never by its ending.
+DensePose tells surface points, not keypoints: `recon3d.io.densepose`. A format is recognised by what a file holds,
+never by its ending.
 """
 
 from collections.abc import Callable
@@ -14,10 +31,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from recon3d.errors import InputError, valid_names
-from recon3d.io.keypoints.coco import read_coco_results
+from recon3d.io.keypoints.alphapose import read_alphapose, read_alphapose_open
+from recon3d.io.keypoints.arrays import read_array
+from recon3d.io.keypoints.coco import read_coco_annotations, read_coco_results
+from recon3d.io.keypoints.controlnet import read_controlnet
+from recon3d.io.keypoints.deepcut import read_deepcut, read_deeppose, read_mpii_mat
+from recon3d.io.keypoints.deeplabcut import read_deeplabcut
+from recon3d.io.keypoints.dumps import read_mediapipe, read_own_dump, read_rtmlib
+from recon3d.io.keypoints.easymocap import read_easymocap
 from recon3d.io.keypoints.found import FoundKeypoints, KeypointOptions
-from recon3d.io.keypoints.openpose import OpenPoseFolder, views_of
+from recon3d.io.keypoints.mmpose import read_mmpose
+from recon3d.io.keypoints.openpifpaf import read_openpifpaf
+from recon3d.io.keypoints.openpose import OpenPoseFolder, openpose_cameras, share_layout
+from recon3d.io.keypoints.posetrack import read_annolist, read_dcpose
 from recon3d.io.keypoints.recognise import format_of
+from recon3d.io.keypoints.sleap import read_sleap, read_sleap_analysis, read_sleap_csv
+from recon3d.io.keypoints.tfjs import read_tfjs
+from recon3d.io.keypoints.ultralytics import read_yolo
+from recon3d.io.keypoints.write import KEYPOINT2D_WRITERS
 from recon3d.io.npz import read_keypoints2d
 from recon3d.records import Keypoints2D
 
@@ -25,7 +56,29 @@ OWN = "recon3d"
 FOLDER = "openpose"
 
 KEYPOINT_READERS: dict[str, Callable[[Path, KeypointOptions], list[FoundKeypoints]]] = {
+    "alphapose": read_alphapose,
+    "alphapose-open": read_alphapose_open,
+    "array": read_array,
     "coco": read_coco_results,
+    "coco-annotations": read_coco_annotations,
+    "controlnet": read_controlnet,
+    "dcpose": read_dcpose,
+    "deepcut": read_deepcut,
+    "deeplabcut": read_deeplabcut,
+    "deeppose": read_deeppose,
+    "easymocap": read_easymocap,
+    "mediapipe": read_mediapipe,
+    "mmpose": read_mmpose,
+    "mpii-mat": read_mpii_mat,
+    "openpifpaf": read_openpifpaf,
+    "posetrack": read_annolist,
+    "recon3d-dump": read_own_dump,
+    "rtmlib": read_rtmlib,
+    "sleap": read_sleap,
+    "sleap-analysis": read_sleap_analysis,
+    "sleap-csv": read_sleap_csv,
+    "tfjs": read_tfjs,
+    "ultralytics": read_yolo,
 }
 """Readers of the formats of others, from the path and what the user says of it."""
 
@@ -71,9 +124,7 @@ def read_keypoints(path: Path | str, options: KeypointOptions = KeypointOptions(
     if name == OWN:
         return KeypointFile(name, (read_keypoints2d(path),))
     if name == FOLDER:
-        views = views_of(path)
-        folders = [OpenPoseFolder(path, _folder_camera(path, view, len(views), options), options, view) for view in views]
-        return KeypointFile(name, tuple(folder.window(slice(None)) for folder in folders))
+        return _folders(path, options)
     found = KEYPOINT_READERS[name](path, options)
     if options.camera is not None and len(found) > 1:
         found = [f for f in found if f.camera == options.camera]
@@ -83,10 +134,38 @@ def read_keypoints(path: Path | str, options: KeypointOptions = KeypointOptions(
     return KeypointFile(name, tuple(f.to_record(one) for f in found), tuple(note for f in found for note in f.notes))
 
 
-def _folder_camera(path: Path, view: int, views: int, options: KeypointOptions) -> str:
-    if views == 1:
-        return options.camera or path.name.removesuffix("_json")
-    return f"cam_{view}"
+def write_keypoints(path: Path | str, record: Keypoints2D, format: str) -> None:
+    """Keypoints of one camera in the format of another program.
+
+    Raises:
+        InputError: no writer of this name, or the format cannot hold the record.
+    """
+    if format not in KEYPOINT2D_WRITERS:
+        raise InputError(f"keypoint format {format!r} is not written; these are: {valid_names(KEYPOINT2D_WRITERS)}")
+    KEYPOINT2D_WRITERS[format](Path(path), record)
 
 
-__all__ = ["KEYPOINT_READERS", "FoundKeypoints", "KeypointFile", "KeypointOptions", "keypoint_formats", "read_keypoints"]
+def _folders(path: Path, options: KeypointOptions) -> KeypointFile:
+    cameras = openpose_cameras(path)
+    if not cameras:
+        raise InputError(f"{path} holds no .json files of OpenPose, nor folders with them")
+    if len(cameras) > 1 and options.camera is not None:
+        cameras = [camera for camera in cameras if camera[0] == options.camera]
+        if not cameras:
+            raise InputError(f"{path} holds no camera {options.camera!r}")
+    named = [(options.camera or name, folder, view) if len(cameras) == 1 else (name, folder, view) for name, folder, view in cameras]
+    folders = [OpenPoseFolder(folder, name, options, view) for name, folder, view in named]
+    share_layout(folders)
+    return KeypointFile(FOLDER, tuple(folder.window(slice(None)) for folder in folders))
+
+
+__all__ = [
+    "KEYPOINT2D_WRITERS",
+    "KEYPOINT_READERS",
+    "FoundKeypoints",
+    "KeypointFile",
+    "KeypointOptions",
+    "keypoint_formats",
+    "read_keypoints",
+    "write_keypoints",
+]

@@ -94,6 +94,16 @@ class PeopleRows:
             np.unique(frame).astype(np.int64) if frames is None else np.unique(frames).astype(np.int64),
         )
 
+    @staticmethod
+    def of_slots(
+        frame: Int[np.ndarray, "frames"], points: Float[np.ndarray, "frames slots joints 3"], person_id: Int[np.ndarray, "slots"]
+    ) -> "PeopleRows":
+        """From x, y, score in slots; who has no point in a frame is not in it."""
+        with np.errstate(invalid="ignore"):
+            there = (np.isfinite(points).all(-1) & (points[..., 2] > 0)).any(-1)
+        at, slot = np.nonzero(there)
+        return PeopleRows.of(frame[at], points[at, slot], person_id[slot], frames=frame)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FoundKeypoints:
@@ -132,21 +142,23 @@ class FoundKeypoints:
             InputError: the frame rate or the image size is not known, or points lie outside the image.
             LayoutError: the layout is not known, or has another number of points.
         """
-        layout = self._named(options.layout)
         faults: list[str] = []
         fps, size = self.fps or options.fps, self.size or options.size
+        scale = np.array(size, float) if self.normalised and size is not None else np.ones(2)
+        layout = self._named(options.layout, scale)
         if fps is None:
             faults.append("the frame rate (--fps)")
         if size is None:
             faults.append("the size of the images (--size WIDTH HEIGHT)")
         if fps is None or size is None:
             raise InputError(f"camera {self.camera}: {self.path} does not say {' nor '.join(faults)}: it must be given")
-        rows = self.people if len(self.people.frame) else PeopleRows.of(
-            self.people.frame, np.zeros((0, len(layout), 3)), frames=self.people.frames
+        rows = (
+            self.people
+            if len(self.people.frame)
+            else PeopleRows.of(self.people.frame, np.zeros((0, len(layout), 3)), frames=self.people.frames)
         )
-        scale = np.array(size, float) if self.normalised else np.ones(2)
         known = self._known(rows, scale)
-        xy = np.where(known[..., None], rows.xy * scale, np.nan)
+        xy = np.where(known[..., None], rows.xy, np.nan) * scale
         self._refuse_outside(xy, size)
         confidence = np.where(known, rows.confidence, 0.0)
         slot, slots = _slots(rows)
@@ -172,14 +184,17 @@ class FoundKeypoints:
             score_kind=self.score_kind,
         )
 
-    def _named(self, asked: str | None) -> Layout:
+    def _named(self, asked: str | None, scale: Float[np.ndarray, "2"]) -> Layout:
         count = self.people.xy.shape[1]
         names = tuple(name for name in self.candidates or layouts_of(count) if name in layouts_of(count))
-        layout = load_layout(asked) if asked is not None else self.layout
+        layout = self.layout
+        if asked is not None and (layout is None or layout.name.split("+")[0] != asked):  # with hands and face it is settled
+            layout = load_layout(asked)
         if layout is None and not len(self.people.frame):
             raise LayoutError(f"camera {self.camera}: nobody is in {self.path}; name the layout with --layout")
         if layout is None and names:
-            layout = told(np.concatenate([self.people.xy, self.people.confidence[..., None]], -1), names)
+            with np.errstate(over="ignore"):
+                layout = told(np.concatenate([self.people.xy * scale, self.people.confidence[..., None]], -1), names)
         if layout is None:
             choices = f"it may be {valid_names(names)}" if names else "no layout that recon3d knows has as many"
             raise LayoutError(
@@ -191,10 +206,10 @@ class FoundKeypoints:
         return layout
 
     def _known(self, rows: PeopleRows, scale: Float[np.ndarray, "2"]) -> np.ndarray:
-        with np.errstate(invalid="ignore", over="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):  # a file may hold any number
             sensible = (np.abs(rows.xy * scale) < _ABSURD).all(-1)
             # Absent is spelled in many ways; both coordinates 0 is one of them in nearly all formats.
-            return sensible & np.isfinite(rows.confidence) & (rows.confidence > 0) & (rows.xy != 0).any(-1)
+            return sensible & (rows.confidence > 0) & (rows.confidence < _ABSURD) & (rows.xy != 0).any(-1)
 
     def _refuse_outside(self, xy: Float[np.ndarray, "rows joints 2"], size: Size) -> None:
         known = np.isfinite(xy[..., 0])

@@ -1,12 +1,12 @@
 """Values out of parsed files: numbers where numbers should be, and all that is wrong with a file at once."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from recon3d.errors import InputError, all_faults
 from recon3d.io.keypoints.found import PeopleRows
@@ -33,6 +33,14 @@ def numbers(value: Any, where: str) -> Float[np.ndarray, "*shape"]:
         else:
             return found
     raise InputError(f"{where} holds something that is not a number, or lists of different lengths")
+
+
+def number(value: Any, where: str) -> float:
+    """One number; [3.5] is 3.5, null NaN."""
+    found = numbers([value], where).reshape(-1)
+    if len(found) != 1:
+        raise InputError(f"{where} has {len(found)} numbers: one was expected")
+    return float(found[0])
 
 
 def rows_of(value: Any, width: int, where: str) -> Float[np.ndarray, "points values"]:
@@ -108,6 +116,13 @@ def numbered(folder: Path, pattern: str) -> list[tuple[int, Path]]:
     return sorted(found.items())
 
 
+def ids_of_names(names: Sequence[str]) -> Int[np.ndarray, "people"]:
+    """Identities of named people: the number that a name ends in, where all have one of their own, else the place."""
+    found = [re.search(r"(\d{1,9})$", name) for name in names]
+    ids = [int(number[1]) for number in found if number is not None]
+    return np.array(ids if len(set(ids)) == len(names) else range(len(names)), dtype=np.int64)
+
+
 def entries(value: Any, where: str) -> list[dict[str, Any]]:
     """A list of objects.
 
@@ -132,8 +147,8 @@ def xyxy(box: Any, where: str) -> Float[np.ndarray, "4"]:
     found = numbers(box, where).reshape(-1)
     if len(found) != 4:
         raise InputError(f"{where} has {len(found)} numbers: x, y, width and height were expected")
-    with np.errstate(over="ignore", invalid="ignore"):
-        return np.concatenate([found[:2], found[:2] + found[2:]])
+    x, y, width, height = found.tolist()
+    return np.array([x, y, x + width, y + height])
 
 
 class Gather:
@@ -148,11 +163,12 @@ class Gather:
         self._empty: set[int] = set()
         self._faults: list[str] = []
         self._more = 0
+        self.notes: tuple[str, ...] = ()
 
-    def attempt(self, read: Callable[[], Value]) -> Value | None:
-        """What ``read`` gives, or None after its fault was noted."""
+    def attempt(self, read: Callable[..., Value], *arguments: Any) -> Value | None:
+        """What ``read`` gives of the arguments, or None after its fault was noted."""
         try:
-            return read()
+            return read(*arguments)
         except InputError as error:
             if len(self._faults) < _MAX_FAULTS:
                 self._faults.append(str(error))
@@ -196,10 +212,15 @@ class Gather:
         if not self._points:
             shape = (0, joints or 1)
             return PeopleRows.of(np.zeros(0, np.int64), np.zeros((*shape, 3)), frames=frames)
+        frame, person = np.array(self._frame, dtype=np.int64), np.array(self._person, dtype=np.int64)
+        named = np.stack([frame, person], axis=1)[person >= 0]
+        if len(np.unique(named, axis=0)) < len(named):
+            person = np.full_like(person, -1)
+            self.notes = ("several people of one frame have the same id: ids were left out",)
         return PeopleRows.of(
-            np.array(self._frame, dtype=np.int64),
+            frame,
             np.stack(self._points),
-            np.array(self._person, dtype=np.int64),
+            person,
             np.stack(self._box),
             frames,
         )

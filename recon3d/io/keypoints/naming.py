@@ -5,6 +5,7 @@ import re
 import zlib
 
 import numpy as np
+from jaxtyping import Int
 
 from recon3d.errors import InputError
 from recon3d.skeleton import Layout, layout_names, load_layout, other_side
@@ -62,6 +63,16 @@ def layout_of_names(names: tuple[str, ...]) -> Layout:
     if not names or twice or len(names) > _MOST_POINTS:
         raise InputError(f"points must have names, each once: {', '.join(twice)[:200] or f'there are {len(names)}'}")
     return _layout(names)
+
+
+def ordered_layout(names: tuple[str, ...]) -> tuple[Layout, Int[np.ndarray, "points"]]:
+    """As `layout_of_names`, of a file that sorts its points: the layout, and where each of its points is in the file."""
+    plain = tuple(map(plain_name, names))
+    for known in layout_names():
+        wanted = tuple(map(plain_name, load_layout(known).points))
+        if len(set(plain)) == len(plain) and set(wanted) == set(plain):
+            return load_layout(known), np.array([plain.index(point) for point in wanted])
+    return layout_of_names(names), np.arange(len(names))
 
 
 @functools.lru_cache(64)

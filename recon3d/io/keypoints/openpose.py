@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from recon3d.errors import InputError, LayoutError, all_faults
 from recon3d.io.files import read_json
@@ -43,7 +44,7 @@ _VIEW = re.compile(r"_keypoints_(\d+)$")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Person:
+class OpenPosePerson:
     """Body points and those of each part that the file has, x, y, score; and who it is."""
 
     body: np.ndarray
@@ -61,6 +62,23 @@ def frame_number(path: Path) -> int | None:
 def views_of(folder: Path) -> list[int]:
     """Which cameras' files lie in one folder: [0], or more where OpenPose saw several at once (``_keypoints_1``, ...)."""
     return sorted({_view(file) for file in folder.glob("*.json")}) or [0]
+
+
+def is_openpose(data: Any) -> bool:
+    """Whether parsed JSON is a frame."""
+    return isinstance(data, dict) and isinstance(data.get("people"), list)
+
+
+def openpose_cameras(path: Path) -> list[tuple[str, Path, int]]:
+    """Name, folder and view of every camera: in one folder, or a folder each, as Pose2Sim has them (in ``pose``, too)."""
+    if any(path.glob("*.json")):
+        views = views_of(path)
+        return [(f"cam_{view}" if len(views) > 1 else path.name.removesuffix("_json"), path, view) for view in views]
+    for parent in (path, path / "pose"):
+        folders = sorted(folder for folder in parent.glob("*") if folder.is_dir() and any(folder.glob("*.json")))
+        if folders and all(is_openpose(read_json(min(folder.glob("*.json")))) for folder in folders):
+            return [(folder.name.removesuffix("_json"), folder, 0) for folder in folders]
+    return []
 
 
 def _view(file: Path) -> int:
@@ -102,7 +120,7 @@ class OpenPoseFolder:
         self.files = [numbers[int(n)] for n in self.frame]
         self._layout: Layout | None = None
         self._parts: tuple[str, ...] = ()
-        self._told_from: list[list[_Person]] = []
+        self._told_from: list[list[OpenPosePerson]] = []
 
     def __len__(self) -> int:
         return len(self.files)
@@ -130,7 +148,7 @@ class OpenPoseFolder:
     def told(self) -> Layout | None:
         """The layout, or None where nobody is in any of the files and none was given."""
         if self._layout is None:
-            people: list[_Person] = []
+            people: list[OpenPosePerson] = []
             for start in range(0, len(self.files), _TELL_FROM):
                 frames = self._read(slice(start, start + _TELL_FROM))
                 if start == 0:
@@ -139,9 +157,8 @@ class OpenPoseFolder:
                 if people:
                     break
             if people or self.options.layout is not None:
-                body = _layout([p.body for p in people], self.folder, self.camera, self.options.layout)
-                self._parts = tuple(prefix for prefix in _PARTS if any(prefix in p.parts for p in people))
-                self._layout = joined(body, {prefix: load_layout(_PARTS[prefix][1]) for prefix in self._parts}) if self._parts else body
+                body = body_layout([p.body for p in people], self.folder, self.camera, self.options.layout)
+                self._parts, self._layout = with_parts(body, people)
         return self._layout
 
     def window(self, part: slice) -> Keypoints2D:
@@ -158,38 +175,18 @@ class OpenPoseFolder:
         self._told_from = []
         return self._record(frames, self.frame[part], layout)
 
-    def _record(self, frames: list[list[_Person]], numbers: np.ndarray, layout: Layout) -> Keypoints2D:
-        joints = len(layout) - sum(len(load_layout(_PARTS[prefix][1])) for prefix in self._parts)
-        people = [p for f in frames for p in f]
-        wrong = {len(p.body) for p in people} - {joints}
-        if wrong:
-            raise InputError(
-                f"camera {self.camera}: files of {self.folder} hold people with {', '.join(map(str, sorted(wrong)))} points, "
-                f"layout {layout.name} has {len(layout)}"
-            )
-        points = np.zeros((len(people), len(layout), 3))
-        for row, person in enumerate(people):
-            points[row, :joints] = person.body
-            at = joints
-            for prefix in self._parts:
-                size = len(load_layout(_PARTS[prefix][1]))
-                own = person.parts.get(prefix)
-                if own is not None and len(own) == size:
-                    points[row, at : at + size] = own
-                at += size
-        frame = np.repeat(numbers, [len(f) for f in frames])
-        identity = np.array([p.identity for p in people], dtype=np.int64)
-        rows = PeopleRows.of(frame, points, identity, frames=numbers)
+    def _record(self, frames: list[list[OpenPosePerson]], numbers: np.ndarray, layout: Layout) -> Keypoints2D:
+        rows = rows_of_people(frames, numbers, layout, self._parts, f"camera {self.camera}: files of {self.folder}")
         return FoundKeypoints(self.folder, self.camera, layout, rows, "heatmap").to_record(
             KeypointOptions(self.options.fps, self.options.size)
         )
 
-    def _read(self, part: slice) -> list[list[_Person]]:
-        out: list[list[_Person]] = []
+    def _read(self, part: slice) -> list[list[OpenPosePerson]]:
+        out: list[list[OpenPosePerson]] = []
         faults: list[str] = []
         for file in self.files[part]:
             try:
-                out.append(_people(read_json(file), file))
+                out.append(people_in(read_json(file), file))
             except InputError as error:
                 faults.append(str(error))
         if faults:
@@ -213,30 +210,84 @@ def read_openpose(folder: Path, camera: str, options: KeypointOptions) -> Keypoi
     return OpenPoseFolder(folder, camera, options).window(slice(None))
 
 
+def with_parts(body: Layout, people: Sequence[OpenPosePerson]) -> tuple[tuple[str, ...], Layout]:
+    """Prefixes of the parts that any of the people has, and the layout with their points after the body's."""
+    parts = tuple(prefix for prefix in _PARTS if any(prefix in person.parts for person in people))
+    return parts, joined(body, {prefix: load_layout(_PARTS[prefix][1]) for prefix in parts}) if parts else body
+
+
+def split_parts(layout: Layout, points: Float[np.ndarray, "joints 3"]) -> dict[str, list[float]]:
+    """A person's points under OpenPose's keys: the body's, and those of the parts that the layout was joined with."""
+    start = {
+        prefix: layout.points.index(prefix + load_layout(part).points[0])
+        for prefix, (_, part) in _PARTS.items()
+        if f"+{prefix.rstrip('_')}" in layout.name
+    }
+    bounds = [*sorted(start.values()), len(layout)]
+    out = {_BODY[0]: points[: bounds[0]].ravel().tolist()}
+    for prefix, (keys, _) in _PARTS.items():
+        at = start.get(prefix)
+        out[keys[0]] = [] if at is None else points[at : bounds[bounds.index(at) + 1]].ravel().tolist()
+    return out
+
+
+def rows_of_people(
+    frames: Sequence[Sequence[OpenPosePerson]], numbers: np.ndarray, layout: Layout, prefixes: tuple[str, ...], where: str
+) -> PeopleRows:
+    """People of each frame in the points of a layout with these parts.
+
+    Raises:
+        InputError: bodies with other numbers of points.
+    """
+    joints = len(layout) - sum(len(load_layout(_PARTS[prefix][1])) for prefix in prefixes)
+    people = [person for frame in frames for person in frame]
+    wrong = {len(person.body) for person in people} - {joints}
+    if wrong:
+        raise InputError(f"{where} hold people with {', '.join(map(str, sorted(wrong)))} points, layout {layout.name} has {len(layout)}")
+    points = np.zeros((len(people), len(layout), 3))
+    for row, person in enumerate(people):
+        points[row, :joints] = person.body
+        at = joints
+        for prefix in prefixes:
+            size = len(load_layout(_PARTS[prefix][1]))
+            own = person.parts.get(prefix)
+            if own is not None and len(own) == size:
+                points[row, at : at + size] = own
+            at += size
+    identity = np.array([person.identity for person in people], dtype=np.int64)
+    return PeopleRows.of(np.repeat(numbers, [len(frame) for frame in frames]), points, identity, frames=numbers)
+
+
 def _refusal(faults: list[str], folder: Path, camera: str) -> InputError:
     more = [f"... and {len(faults) - _MAX_FAULTS} more"] if len(faults) > _MAX_FAULTS else []
     return InputError(all_faults(faults[:_MAX_FAULTS] + more, f"camera {camera}: files of {folder} cannot be used:"))
 
 
-def _people(data: Any, file: Path) -> list[_Person]:
+def people_in(data: Any, file: Path) -> list[OpenPosePerson]:
+    """The people of a file's parsed JSON.
+
+    Raises:
+        InputError: it is of another kind, or broken.
+    """
     if not isinstance(data, dict) or not isinstance(data.get("people"), list):
         raise InputError(f"{file} is not an OpenPose file: there is no list of 'people'")
-    out: list[_Person] = []
+    out: list[OpenPosePerson] = []
     for k, person in enumerate(data["people"]):
         if not isinstance(person, dict):
             raise InputError(f"{file}, person {k} is not an object")
-        body = _values(person, _BODY, f"{file}, person {k}")
+        body = values_of(person, _BODY, f"{file}, person {k}")
         if body is None:
             continue
-        found = {prefix: _values(person, keys, f"{file}, person {k}") for prefix, (keys, _) in _PARTS.items()}
+        found = {prefix: values_of(person, keys, f"{file}, person {k}") for prefix, (keys, _) in _PARTS.items()}
         parts = {prefix: own for prefix, own in found.items() if own is not None}
-        out.append(_Person(body, parts, _identity(person, f"{file}, person {k}")))
+        out.append(OpenPosePerson(body, parts, _identity(person, f"{file}, person {k}")))
     return out
 
 
-def _values(person: dict[str, Any], keys: tuple[str, ...], where: str) -> np.ndarray | None:
+def values_of(person: dict[str, Any], keys: tuple[str, ...], where: str, width: int = 3) -> np.ndarray | None:
+    """A person's points under the first of these keys that is filled; None where none is."""
     key = next((key for key in keys if person.get(key)), None)
-    return None if key is None else rows_of(person[key], 3, f"{where}, {key}")
+    return None if key is None else rows_of(person[key], width, f"{where}, {key}")
 
 
 def _identity(person: dict[str, Any], where: str) -> int:
@@ -244,7 +295,13 @@ def _identity(person: dict[str, Any], where: str) -> int:
     return whole(given[0] if isinstance(given, list) and given else -1 if isinstance(given, list) else given, f"{where}, person_id")
 
 
-def _layout(people: list[np.ndarray], folder: Path, camera: str, asked: str | None) -> Layout:
+def body_layout(people: list[np.ndarray], folder: Path, camera: str, asked: str | None) -> Layout:
+    """The layout of bodies: asked for, or told by their number of points and where these lie.
+
+    Raises:
+        InputError: bodies with different numbers of points.
+        LayoutError: it does not show.
+    """
     if asked is not None:
         return load_layout(asked)
     counts = {len(p) for p in people}
