@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from recon3d.detect import MULTI, SINGLE, Network, Tracker, TrackSettings, detect_windows, load_card
+from recon3d.detect import Tracker, TrackSettings, detect_windows, load_detector
 from recon3d.errors import InputError, all_faults, valid_names
 from recon3d.io import KeypointOptions, read_keypoints2d
 from recon3d.io.keypoints.openpose import OpenPoseFolder, share_layout
@@ -82,7 +82,7 @@ def _camera(name: str, sizes: Mapping[str, tuple[int, int]]) -> str:
 
 def _from_video(path: Path, progress: Progress | None) -> Keypoints2D:
     video = open_video(path.stem, path)
-    tracker = Tracker(Network(load_card(SINGLE)), Network(load_card(MULTI)), TrackSettings(max_people=3))
+    tracker = Tracker(load_detector(), TrackSettings(max_people=3))
 
     def frames() -> Iterator[Frame]:
         for frame in video.frames():

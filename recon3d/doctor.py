@@ -48,13 +48,14 @@ def _video() -> str:
 def _detector() -> str:
     import numpy as np
 
-    from recon3d.detect import SINGLE, Network, card_names, load_card
+    from recon3d.detect import Network, card_names, card_names_of, load_card
 
     try:
-        single = Network(load_card(SINGLE))
+        networks = [Network(load_card(name)) for name in card_names_of("default")]
     except Recon3dError as error:
         raise SetupError(str(error)) from None
-    single.run(np.zeros((single.card.input[1], single.card.input[0], 3), np.uint8))
+    for network in networks:
+        network.run(np.zeros((network.card.input[1], network.card.input[0], 3), np.uint8))
     return f"networks load and run: {', '.join(card_names())}"
 
 

@@ -64,6 +64,7 @@ class Network:
         xy: Float[np.ndarray, "joints 2"],
         confidence: Float[np.ndarray, "joints"],
         layout: Layout | None = None,
+        mirrored: bool = False,
     ) -> People:
         """The person whom rough points lie on; px of the image.
 
@@ -72,9 +73,17 @@ class Network:
             xy: px of the image.
             confidence: of each point.
             layout: of these points; the card's own where it is not given.
+            mirrored: look at the mirror image as well, and take the mean: errors of the two are hardly related.
         """
         to_input = self.crop(xy, confidence, layout or self.card.points)
-        return _in_image(self.decoder.decode(self.run(warped(image, to_input, self.card.input)), self.card), to_input)
+        looked_at = warped(image, to_input, self.card.input)
+        found = _in_image(self.decoder.decode(self.run(looked_at), self.card), to_input)
+        if not mirrored:
+            return found
+        seen = self.decoder.decode(self.run(np.ascontiguousarray(looked_at[:, ::-1])), self.card)
+        mirror, turned = self.card.points.mirror, np.array([self.card.input[0] - 1, 0.0]) + seen.xy * [-1, 1]
+        other = _in_image(People(turned[:, mirror], seen.confidence[:, mirror], seen.score), to_input)
+        return People(*(0.5 * (getattr(found, name) + getattr(other, name)) for name in ("xy", "confidence", "score")))
 
     def crop(self, xy: Float[np.ndarray, "joints 2"], confidence: Float[np.ndarray, "joints"], layout: Layout) -> Affine:
         """What a network for one person looks at, from rough points of it."""

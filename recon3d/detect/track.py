@@ -4,15 +4,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 
-from recon3d.detect.card import ModelCard
-from recon3d.detect.network import Network
+from recon3d.detect.blend import blended
+from recon3d.detect.detector import Detector, Speed, card_names_of
 from recon3d.detect.people import People
 from recon3d.errors import InputError
 from recon3d.records import Frame, Keypoints2D, size_sigma_px
 
 _SEEN = 0.2  # score above which a point tells two people apart
+_EARLY_S = 1e-3  # rounding of time stamps
+_FAR = 2.0  # times the slower network's interval that it tells about
 _SAME_SHARE = 0.25  # of the person's size: two sets of points nearer than this are one person
 
 
@@ -20,6 +22,8 @@ _SAME_SHARE = 0.25  # of the person's size: two sets of points nearer than this 
 class TrackSettings:
     """How people are followed in a view."""
 
+    speed: Speed = "default"
+    """fast, default or accurate: which networks run."""
     search_s: float = 0.5
     """Seconds between two searches of the whole image for people who came in."""
     max_people: int = 4
@@ -28,6 +32,7 @@ class TrackSettings:
     """Frames that a person may go unseen before it is given up."""
 
     def __post_init__(self) -> None:
+        card_names_of(self.speed)
         for name, least in (("max_people", 1), ("patience", 0)):
             if getattr(self, name) < least:
                 raise InputError(f"{name} must be {least} or more, not {getattr(self, name)}")
@@ -41,19 +46,23 @@ class _Track:
     xy: Float[np.ndarray, "joints 2"]
     confidence: Float[np.ndarray, "joints"]
     unseen: int = 0
+    detailed: float = -np.inf
+    """s, when the slower network last ran."""
+    detail: People | None = None
+    """What it saw, in frames that it ran in."""
 
 
 class Tracker:
     """The people of one view, followed frame by frame; a new search restarts or adds some."""
 
-    def __init__(self, single: Network, multi: Network, settings: TrackSettings = TrackSettings()):
-        self.single, self.multi, self.settings = single, multi, settings
+    def __init__(self, detector: Detector, settings: TrackSettings = TrackSettings()):
+        self.detector, self.settings = detector, settings
         self._tracks: list[_Track] = []
         self._next = 0
 
     def search(self, image: UInt8[np.ndarray, "height width 3"]) -> People:
         """Everybody in the image, coarsely; nobody is followed yet."""
-        return self.multi.people(image)
+        return self.detector.multi.people(image)
 
     def follow_all(self, found: People) -> None:
         """Follow whoever is new among these people, besides those already followed."""
@@ -70,16 +79,27 @@ class Tracker:
         if not mine:
             self._add(found, k)
 
-    def step(self, image: UInt8[np.ndarray, "height width 3"]) -> "list[_Track]":
+    def step(self, frame: Frame) -> "list[_Track]":
         """The followed people in the next frame."""
+        single = self.detector.single
         for track in self._tracks:
-            found = self.single.person(image, track.xy, track.confidence)
-            if found.score[0] >= self.single.card.min_score:
+            found = single.person(frame.image, track.xy, track.confidence, mirrored=self.detector.mirrored)
+            if found.score[0] >= single.card.min_score:
                 track.xy, track.confidence, track.unseen = found.xy[0], found.confidence[0], 0
             else:
                 track.unseen += 1
         self._drop()
-        return [_Track(t.person, t.xy, t.confidence) for t in self._tracks if t.unseen == 0]
+        seen = [t for t in self._tracks if t.unseen == 0]
+        return [_Track(t.person, t.xy, t.confidence, detail=self._detail(frame, t)) for t in seen]
+
+    def _detail(self, frame: Frame, track: _Track) -> People | None:
+        """What the slower network sees, if it is its turn."""
+        detail = self.detector.detail
+        if detail is None or frame.time < track.detailed + self.detector.detail_s - _EARLY_S:
+            return None
+        track.detailed = frame.time
+        found = detail.person(frame.image, track.xy, track.confidence, self.detector.single.card.points, self.detector.mirrored)
+        return found if found.score[0] >= detail.card.min_score else None
 
     def forget(self) -> None:
         """Follow nobody any more."""
@@ -118,13 +138,13 @@ def detect_windows(
     frames: Iterable[Frame], camera: str, size: tuple[int, int], tracker: Tracker, window: int = 500
 ) -> Iterator[Keypoints2D]:
     """Keypoints of everybody in one camera's frames (of this width and height, px), window by window."""
-    sheet = Sheet(camera, size, tracker.single.card)
+    sheet = Sheet(camera, size, tracker.detector)
     searched = -np.inf
     for frame in frames:
         if frame.time >= searched + tracker.settings.search_s or tracker.idle:
             tracker.follow_all(tracker.search(frame.image))
             searched = frame.time
-        sheet.add(frame, tracker.step(frame.image))
+        sheet.add(frame, tracker.step(frame))
         if len(sheet) == window:
             yield sheet.take()
     if len(sheet):
@@ -134,8 +154,8 @@ def detect_windows(
 class Sheet:
     """Rows of a view's people that become a `Keypoints2D`."""
 
-    def __init__(self, camera: str, size: tuple[int, int], card: ModelCard):
-        self.camera, self.size, self.card = camera, size, card
+    def __init__(self, camera: str, size: tuple[int, int], detector: Detector):
+        self.camera, self.size, self.detector = camera, size, detector
         self._rows: list[tuple[int, float, list[_Track]]] = []
 
     def __len__(self) -> int:
@@ -148,15 +168,19 @@ class Sheet:
     def take(self) -> Keypoints2D:
         """All rows so far as a record; the sheet is empty afterwards."""
         rows, self._rows = self._rows, []
-        joints = len(self.card.points)
+        card = self.detector.single.card
         slots = max([1, *(len(people) for _, _, people in rows)])
-        xy = np.full((len(rows), slots, joints, 2), np.nan)
-        confidence, person = np.zeros((len(rows), slots, joints)), np.full((len(rows), slots), -1, dtype=np.int64)
+        xy = np.full((len(rows), slots, len(card.points), 2), np.nan)
+        confidence, person = np.zeros(xy.shape[:3]), np.full(xy.shape[:2], -1, dtype=np.int64)
         for k, (_, _, people) in enumerate(rows):
             for slot, track in enumerate(people):
                 xy[k, slot], confidence[k, slot], person[k, slot] = track.xy, track.confidence, track.person
+        if self.detector.detail is not None:
+            xy, confidence = self._with_detail(rows, xy, confidence, person)
+        with np.errstate(invalid="ignore"):
+            box = np.concatenate([np.fmin.reduce(xy, 2), np.fmax.reduce(xy, 2)], -1)
         return Keypoints2D(
-            layout=self.card.points,
+            layout=self.detector.layout,
             camera=self.camera,
             size=self.size,
             frame=np.array([number for number, _, _ in rows], dtype=np.int64),
@@ -164,7 +188,33 @@ class Sheet:
             person_id=person,
             xy=xy.astype(np.float32),
             confidence=confidence.astype(np.float32),
-            sigma_px=size_sigma_px(xy, confidence, self.card.sigma_share),
-            box=np.concatenate([xy.min(2), xy.max(2)], -1).astype(np.float32),
-            score_kind=self.card.score_kind,
+            sigma_px=size_sigma_px(xy, confidence, card.sigma_share),
+            box=box.astype(np.float32),
+            score_kind=card.score_kind,
         )
+
+    def _with_detail(
+        self,
+        rows: "list[tuple[int, float, list[_Track]]]",
+        xy: Float[np.ndarray, "frames slots joints 2"],
+        confidence: Float[np.ndarray, "frames slots joints"],
+        person: Int[np.ndarray, "frames slots"],
+    ) -> tuple[Float[np.ndarray, "frames slots outputs 2"], Float[np.ndarray, "frames slots outputs"]]:
+        """The slower network's points blended in, person by person."""
+        assert self.detector.detail is not None
+        points = self.detector.detail.card.points
+        time = np.array([time for _, time, _ in rows])
+        out = np.full((*person.shape, len(self.detector.layout), 2), np.nan)
+        score = np.zeros(out.shape[:3])
+        steps = np.diff(time)
+        longest = _FAR * max(self.detector.detail_s, float(np.median(steps)) if len(steps) else 0.0) + _EARLY_S
+        for identity in np.unique(person[person >= 0]).tolist():
+            frame, slot = np.nonzero(person == identity)
+            detail_xy, detail_score = np.full((len(frame), len(points), 2), np.nan), np.zeros((len(frame), len(points)))
+            for row, (k, own) in enumerate(zip(frame.tolist(), slot.tolist(), strict=True)):
+                detail = rows[k][2][own].detail
+                if detail is not None:
+                    detail_xy[row], detail_score[row] = detail.xy[0], detail.confidence[0]
+            seen = (xy[frame, slot], confidence[frame, slot], self.detector.single.card.points)
+            out[frame, slot], score[frame, slot] = blended(time[frame], *seen, detail_xy, detail_score, points, longest)
+        return out, score

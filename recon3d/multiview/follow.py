@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from recon3d.detect import MULTI, SINGLE, Network, People, Sheet, Tracker, TrackSettings, load_card
+from recon3d.detect import People, Sheet, Tracker, TrackSettings, load_detector
 from recon3d.geometry import Camera, CameraRig
 from recon3d.multiview.frames import ImageFit, to_rig_pixels
 from recon3d.multiview.subject import SubjectTracker
@@ -59,9 +59,9 @@ def follow_subject(
         settings: how people are followed.
         watch: told after every block which frame comes next.
     """
-    single, multi = Network(load_card(SINGLE)), Network(load_card(MULTI))
+    detector = load_detector(settings.speed)
     views = [
-        _View(v, v.frames(start, stop), Tracker(single, multi, settings), Sheet(v.camera, v.size, single.card), fit)
+        _View(v, v.frames(start, stop), Tracker(detector, settings), Sheet(v.camera, v.size, detector), fit)
         for v, start in zip(videos, starts, strict=True)
     ]
     subject = SubjectTracker(rig, _LIMB_CONFIDENCE)
@@ -125,7 +125,7 @@ def _agree(views: Sequence[_View], rig: CameraRig, subject: SubjectTracker) -> N
 
 def _coarse(view: _View) -> Keypoints2D:
     found = view.found
-    card = view.tracker.single.card
+    card = view.tracker.detector.multi.card
     count, joints = (max(len(found.score), 1) if found is not None else 1), len(card.points)
     xy, confidence = np.full((1, count, joints, 2), np.nan, np.float32), np.zeros((1, count, joints), np.float32)
     if found is not None and len(found.score):
@@ -147,7 +147,7 @@ def _coarse(view: _View) -> Keypoints2D:
 def _run_block(view: _View, camera: Camera, end: float) -> None:
     """Follow people up to a time on the rig's axis."""
     while view.ahead is not None and _world_time(view, camera) < end:
-        view.sheet.add(view.ahead, view.tracker.step(view.ahead.image))
+        view.sheet.add(view.ahead, view.tracker.step(view.ahead))
         view.ahead = next(view.frames, None)
         view.done = view.ahead is None
 

@@ -14,7 +14,7 @@ import numpy as np
 
 import recon3d
 from recon3d import io, motion
-from recon3d.detect import MULTI, SINGLE, load_card
+from recon3d.detect import card_names_of, load_card
 from recon3d.errors import CameraError, InputError
 from recon3d.geometry import CameraRig
 from recon3d.geometry.threads import single_threaded
@@ -191,7 +191,7 @@ def _evidence(
         job.settings.multiview.window,
     ]
     if found.videos:
-        made_from += [as_tables(job.settings)["detect"], load_card(SINGLE).sha256, load_card(MULTI).sha256]
+        made_from += [as_tables(job.settings)["detect"], *(load_card(name).sha256 for name in card_names_of(job.settings.detect.speed))]
     stage = take.stage("keypoints2d", made_from)
     names = list(found.paths)
     if not stage.complete:

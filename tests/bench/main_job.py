@@ -80,9 +80,9 @@ def _bare_networks() -> str:
     """What 400 runs of the network alone take on both cores of this machine, now."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from recon3d.detect import SINGLE, Network, load_card
+    from recon3d.detect import load_detector
 
-    single, image = Network(load_card(SINGLE)), np.zeros((1920, 1080, 3), np.uint8)
+    single, image = load_detector().single, np.zeros((1920, 1080, 3), np.uint8)
     corners, sure = np.array([[200.0, 600], [880, 1320]]), np.ones(2)
 
     def one(_: int) -> None:

@@ -5,18 +5,23 @@ import cv2
 import numpy as np
 import pytest
 
-from recon3d.detect import MULTI, SINGLE, Network, Tracker, card_names, detect_windows, load_card
+from recon3d.detect import Network, Tracker, card_names, detect_windows, load_card, load_detector
 from recon3d.detect.card import open_session
 from recon3d.errors import InputError
 from recon3d.io import KeypointOptions, read_openpose
+from recon3d.records import Frame
 from recon3d.skeleton import LIMBS, load_layout, map_layout
 from recon3d.video import open_video
 from tests.worlds import BALANCE4
 
 
 @functools.cache
-def networks():
-    return Network(load_card(SINGLE)), Network(load_card(MULTI))
+def detector():
+    return load_detector()
+
+
+def still(image, number=0):
+    return Frame(number, number / 60, image)
 
 
 @functools.cache
@@ -65,7 +70,7 @@ def subject(camera: str, number: int) -> np.ndarray:
 
 @pytest.mark.parametrize("number", [0, 60])
 def test_the_networks_find_the_person(number):
-    single, multi = networks()
+    single, multi = detector().single, detector().multi
     image, want = frame("cam03", number), subject("cam03", number)
     people = multi.people(image)
     assert len(people.score) >= 1
@@ -97,7 +102,7 @@ def test_every_shipped_network_finds_the_person(name, limit_px):
 
 def test_pixel_centres_survive_a_mirror():
     """A point found in a mirrored image lies at width - 1 - x: half a pixel off would show as a shift."""
-    single, _ = networks()
+    single = detector().single
     image = frame("cam03", 0)
     want = subject("cam03", 0)
     corners, sure = np.nanmean(want, axis=0) + np.array([[-385.0, -385.0], [385.0, 385.0]]), np.ones(2)
@@ -113,45 +118,41 @@ def test_pixel_centres_survive_a_mirror():
 
 
 def test_the_crop_follows_the_person():
-    single, multi = networks()
     video = open_video("cam03", BALANCE4 / "videos" / "cam03.mp4")
-    tracker = Tracker(single, multi)
+    tracker = Tracker(detector())
     (seen,) = detect_windows(video.frames(0, 40), "cam03", video.size, tracker)
     assert seen.frame.tolist() == list(range(40))
     assert (seen.person_id[:, 0] == 0).all()
     for number in (0, 20, 39):
-        off = np.linalg.norm(seen.xy[number, 0] - subject("cam03", number), axis=-1)
+        off = np.linalg.norm(seen.xy[number, 0, :17] - subject("cam03", number), axis=-1)
         assert np.nanmedian(off[5:]) < 20
     assert np.nanmedian(seen.sigma_px) > 3
 
 
 def test_nobody_in_the_picture():
-    single, multi = networks()
-    tracker = Tracker(single, multi)
+    tracker = Tracker(detector())
     grey = np.full((480, 640, 3), 128, np.uint8)
-    assert len(multi.people(grey)) == 0
+    assert len(tracker.detector.multi.people(grey)) == 0
     tracker.follow_all(tracker.search(grey))
     assert tracker.idle
-    assert tracker.step(grey) == []
+    assert tracker.step(still(grey)) == []
 
 
 def test_someone_who_leaves_is_given_up():
-    single, multi = networks()
-    tracker = Tracker(single, multi)
+    tracker = Tracker(detector())
     image = cv2.resize(frame("cam03", 0), (544, 960))
     tracker.follow_all(tracker.search(image))
-    assert len(tracker.step(image)) == 1
+    assert len(tracker.step(still(image))) == 1
     grey = np.full_like(image, 128)
     for _ in range(tracker.settings.patience + 2):
-        tracker.step(grey)
+        tracker.step(still(grey))
     assert tracker.idle
 
 
 def test_two_tracks_never_follow_one_person():
-    single, multi = networks()
-    tracker = Tracker(single, multi)
+    tracker = Tracker(detector())
     image = cv2.resize(frame("cam03", 0), (544, 960))
     found = tracker.search(image)
     tracker.follow_all(found)
     tracker.follow_all(found)
-    assert len(tracker.step(image)) == 1
+    assert len(tracker.step(still(image))) == 1
