@@ -6,6 +6,8 @@ from pathlib import Path
 from recon3d.detect import Tracker, TrackSettings, detect_windows, load_detector
 from recon3d.errors import InputError, all_faults, valid_names
 from recon3d.io import KeypointOptions, read_keypoints2d
+from recon3d.io.keypoints import SUFFIXES as KEYPOINT_SUFFIXES
+from recon3d.io.keypoints import format_of, open_keypoints
 from recon3d.io.keypoints.openpose import OpenPoseFolder, share_layout
 from recon3d.records import Frame, Keypoints2D
 from recon3d.records.keypoints2d import concatenate
@@ -24,11 +26,11 @@ def load_keypoints(
     """Keypoints of every camera of a folder.
 
     Args:
-        source: a take folder of `recon3d reconstruct`, or a folder with a .npz file, a video or a folder of
-            OpenPose files for each camera, named after it.
+        source: a take folder of `recon3d reconstruct`, or a folder with a video, or a file or folder of 2D keypoints
+            of any format that is read, for each camera, named after it.
         sizes: of the images of each camera, px, where the source does not tell.
-        fps: frame rate of OpenPose files, which do not tell theirs.
-        layout: of OpenPose files, where the number of points does not tell.
+        fps: frame rate of files that do not tell theirs.
+        layout: of files that do not tell theirs.
         progress: called while videos are searched.
 
     Raises:
@@ -42,20 +44,27 @@ def load_keypoints(
     folders: list[OpenPoseFolder] = []
     _refuse_other_sizes(folder, sizes)
     for entry in sorted(folder.iterdir()):
-        if entry.suffix == ".npz":
-            out.append(read_keypoints2d(entry))
-        elif entry.suffix.lower() in SUFFIXES:
+        if entry.suffix.lower() in SUFFIXES:
             out.append(_from_video(entry, progress))
-        elif entry.is_dir() and any(entry.glob("*.json")):
-            name = _camera(entry.name, sizes)
-            if fps is None:
-                raise InputError(f"{entry}: OpenPose files do not say the frame rate; give it with --fps")
-            folders.append(OpenPoseFolder(entry, name, KeypointOptions(fps, sizes[name], layout)))
+        elif entry.suffix == ".npz" and format_of(entry) == "recon3d":
+            out.append(read_keypoints2d(entry))  # it says whose it is
+        elif _may_hold_keypoints(entry):
+            name = _camera(entry.name if entry.is_dir() else entry.stem, sizes)
+            found = open_keypoints(entry, name, KeypointOptions(fps, sizes[name], layout))
+            if isinstance(found, OpenPoseFolder):
+                folders.append(found)
+            else:
+                out.append(found)
     share_layout(folders)
     out += [folder.window(slice(None)) for folder in folders]
     if not out:
-        raise InputError(f"{folder} holds no keypoints (.npz, folders of OpenPose files) and no videos")
+        raise InputError(f"{folder} holds no files or folders of 2D keypoints and no videos")
     return out
+
+
+def _may_hold_keypoints(entry: Path) -> bool:
+    files = entry.iterdir() if entry.is_dir() else [entry]
+    return any(file.suffix.lower() in KEYPOINT_SUFFIXES for file in files)
 
 
 def _refuse_other_sizes(folder: Path, sizes: Mapping[str, tuple[int, int]]) -> None:

@@ -3,8 +3,10 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
+from recon3d import io
 from tests.worlds import BALANCE4
 
 RIG = str(BALANCE4 / "Calib.qca.txt")
@@ -24,10 +26,34 @@ def test_help_is_quick_and_complete():
     done = recon3d("--help")
     assert done.returncode == 0
     assert time.perf_counter() - start < 2.0
-    for command in ("demo", "reconstruct", "export", "report", "doctor", "calibrate"):
+    for command in ("demo", "reconstruct", "convert", "export", "report", "doctor", "calibrate"):
         assert command in done.stdout
-    for option in ("--rig", "--out", "-o", "--config", "--frames", "--layout", "--fps", "--image-fit"):
+    for option in ("--rig", "--out", "-o", "--config", "--frames", "--layout", "--fps", "--image-fit", "--speed"):
         assert option in recon3d("reconstruct", "--help").stdout
+
+
+def test_convert_there_and_back(tmp_path):
+    """OpenPose's folder to COCO's annotations to recon3d's own: the same points."""
+    folder = BALANCE4 / "openpose" / "cam02"
+    size = ("--size", "1088", "1920")
+    done = recon3d("convert", folder, tmp_path / "b.json", "--to", "coco", "--fps", "60", *size)
+    assert done.returncode == 0, done.stderr
+    assert "openpose, camera cam02: 100 frames" in squeezed(done.stderr)
+    done = recon3d("convert", tmp_path / "b.json", tmp_path / "c.npz", "--fps", "60")
+    assert "layout body_25b" in squeezed(done.stderr)
+    end, start = io.read_keypoints2d(tmp_path / "c.npz"), io.read_openpose(folder, "cam02", io.KeypointOptions(60.0, (1088, 1920)))
+    assert end.layout.points == start.layout.points
+    both = (np.sort(np.nan_to_num(seen.xy[:, :, 0, 0]), 1)[:, -1] for seen in (start, end))
+    np.testing.assert_allclose(*both, atol=1e-2)
+    assert "must be given" in squeezed(recon3d("convert", folder, tmp_path / "d.npz", "--fps", "60").stderr)
+    done = recon3d("convert", folder, tmp_path / "e.csv", "--to", "deeplabcut", "--fps", "60", *size)
+    assert "people have no identities" in squeezed(done.stderr)
+
+
+def test_convert_several_cameras(tmp_path):
+    done = recon3d("convert", BALANCE4 / "openpose", tmp_path / "out", "--fps", "60", "--size", "1088", "1920")
+    assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["cam01.npz", "cam02.npz", "cam03.npz", "cam04.npz"]
 
 
 def test_doctor():

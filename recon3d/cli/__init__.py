@@ -1,7 +1,7 @@
 """The command line: the only place that prints and that catches errors."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -35,6 +35,8 @@ class Reconstruct:
     """Take folder."""
     config: Path | None = None
     """Settings (TOML), see configs/."""
+    speed: Literal["fast", "default", "accurate"] | None = None
+    """Which networks look at videos; goes before the settings."""
     frames: str = ":"
     """Source frames A:B, B not included."""
     layout: str | None = None
@@ -45,6 +47,28 @@ class Reconstruct:
     """Unit of rig files that do not tell theirs."""
     image_fit: Literal["refuse", "scale", "letterbox", "crop"] = "refuse"
     """How images of another shape than the calibrated one came about."""
+
+
+@dataclass(frozen=True)
+class Convert:
+    """2D keypoints of one program in the format of another; what is read is told by what it holds."""
+
+    source: Positional[Path]
+    """File or folder of 2D keypoints."""
+    target: Positional[Path]
+    """File to write, or folder for openpose; of several cameras, a folder with one for each."""
+    to: Literal["recon3d", "openpose", "coco", "deeplabcut", "sleap"] = "recon3d"
+    """Format to write."""
+    format: str | None = None
+    """Format to read, where the content does not tell it."""
+    fps: float | None = None
+    """Frame rate, where the files do not say it."""
+    size: tuple[int, int] | None = None
+    """Width and height of the images, px, where the files do not say it."""
+    layout: str | None = None
+    """Layout of the points, where the files do not tell it: a name or a .toml file."""
+    camera: str | None = None
+    """Name of the camera; of several in one file, the one wanted."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +94,7 @@ class Doctor:
     """Check that everything recon3d needs loads and works on this machine."""
 
 
-Command = Demo | Reconstruct | Export | Report | Calibrate | Doctor
+Command = Demo | Reconstruct | Convert | Export | Report | Calibrate | Doctor
 
 
 def main() -> None:
@@ -101,6 +125,8 @@ def _run(command: Command) -> None:
         _demo(command)
     elif isinstance(command, Reconstruct):
         _reconstruct(command)
+    elif isinstance(command, Convert):
+        _convert(command)
     elif isinstance(command, Export):
         _export(command)
     elif isinstance(command, Report):
@@ -128,12 +154,15 @@ def _reconstruct(command: Reconstruct) -> None:
     from recon3d.pipeline import Job, load_settings
 
     first, stop = _frames(command.frames)
+    settings = load_settings(command.config)
+    if command.speed is not None:
+        settings = replace(settings, detect=replace(settings.detect, speed=command.speed))
     _watch(
         Job(
             rig=command.rig,
             inputs=command.input,
             out=command.out,
-            settings=load_settings(command.config),
+            settings=settings,
             first=first,
             stop=stop,
             layout=command.layout,
@@ -218,6 +247,27 @@ def _print_summary(folder: Path) -> None:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f}"
+
+
+def _convert(command: Convert) -> None:
+    from rich.console import Console
+
+    from recon3d.io import KeypointOptions, read_keypoints, write_keypoints
+
+    out = Console(stderr=True)
+    found = read_keypoints(command.source, KeypointOptions(command.fps, command.size, command.layout, command.camera), command.format)
+    for note in found.notes:
+        out.print(f"note: {note}", soft_wrap=True, markup=False)
+    ending = {"recon3d": ".npz", "coco": ".json", "deeplabcut": ".csv", "sleap": ".slp", "openpose": ""}[command.to]
+    for view in found.views:
+        target = command.target if len(found.views) == 1 else command.target / f"{view.camera}{ending}"
+        write_keypoints(target, view, command.to)
+        people = int((view.confidence > 0).any(-1).sum())
+        out.print(
+            f"{found.format}, camera {view.camera}: {len(view)} frames, {people} people, layout {view.layout.name}: written {target}",
+            soft_wrap=True,
+            markup=False,
+        )
 
 
 def _export(command: Export) -> None:

@@ -8,13 +8,16 @@ from pathlib import Path
 
 from recon3d.errors import CameraError, InputError, all_faults, valid_names
 from recon3d.geometry import CameraRig
-from recon3d.io import KeypointOptions, read_keypoints2d
+from recon3d.io import KeypointOptions
+from recon3d.io.keypoints import SUFFIXES as KEYPOINT_SUFFIXES
+from recon3d.io.keypoints import open_keypoints
 from recon3d.io.keypoints.openpose import OpenPoseFolder, share_layout
 from recon3d.multiview import Seen
 from recon3d.video import SUFFIXES, Video, open_videos
 
 _SAMPLED = 64  # pieces of a large file that stand for its content
 _PIECE = 1 << 16
+_NAMED = 4  # entries of a folder that a message lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,8 @@ def _from_folder(folder: Path, rig: CameraRig) -> dict[str, Path]:
         word = re.compile(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![0-9])", re.IGNORECASE)
         fits = exact or [p for p in entries if word.search(p.stem)]
         if len(fits) > 1:
-            faults.append(f"camera {name}: {', '.join(p.name for p in fits)} all fit; use camera=path")
+            more = ", ..." * (len(fits) > _NAMED)
+            faults.append(f"camera {name}: {', '.join(p.name for p in fits[:_NAMED])}{more} all fit; use camera=path")
         elif fits:
             found[name] = fits[0]
     taken = {path: [n for n, p in found.items() if p == path] for path in found.values()}
@@ -100,24 +104,16 @@ def _from_folder(folder: Path, rig: CameraRig) -> dict[str, Path]:
 
 
 def _usable(path: Path) -> bool:
-    return path.is_dir() or path.suffix.lower() in SUFFIXES or path.suffix == ".npz"
+    return path.is_dir() or path.suffix.lower() in SUFFIXES | KEYPOINT_SUFFIXES
 
 
-def open_keypoints(inputs: Inputs, rig: CameraRig, fps: float | None, layout: str | None) -> list[Seen]:
-    """Keypoint inputs, listed but not read. OpenPose folders need the frame rate, which no file of theirs holds."""
+def open_evidence(inputs: Inputs, rig: CameraRig, fps: float | None, layout: str | None) -> list[Seen]:
+    """Keypoint inputs of any format; folders of OpenPose files are listed but not read. What files do not say is from the user."""
     seen: list[Seen] = []
     for name, path in inputs.paths.items():
-        if path.suffix == ".npz":
-            record = read_keypoints2d(path)
-            if record.camera != name:
-                raise CameraError(f"{path} is of camera {record.camera!r}, not {name!r}")
-            seen.append(record)
-        elif path.is_dir():
-            if fps is None:
-                raise InputError(f"camera {name}: OpenPose files in {path} do not say the frame rate; give it with --fps")
-            seen.append(OpenPoseFolder(path, name, KeypointOptions(fps, rig[name].intrinsics.size, layout)))
-        else:
-            raise InputError(f"camera {name}: {path} is neither a video, nor recon3d's .npz, nor a folder of OpenPose files")
+        if path.is_file() and path.suffix.lower() not in KEYPOINT_SUFFIXES:
+            raise InputError(f"camera {name}: {path} is neither a video nor a file or folder of 2D keypoints")
+        seen.append(open_keypoints(path, name, KeypointOptions(fps, rig[name].intrinsics.size, layout)))
     share_layout([s for s in seen if isinstance(s, OpenPoseFolder)])
     return seen
 

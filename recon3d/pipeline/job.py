@@ -37,7 +37,7 @@ from recon3d.multiview import (
     to_rig_pixels,
 )
 from recon3d.pipeline.export import export_take
-from recon3d.pipeline.inputs import Inputs, find_inputs, fingerprint, open_input_videos, open_keypoints
+from recon3d.pipeline.inputs import Inputs, find_inputs, fingerprint, open_evidence, open_input_videos
 from recon3d.pipeline.settings import Settings, as_tables
 from recon3d.pipeline.summary import Summary, summarise, write_report
 from recon3d.pipeline.take import Stage, StoredKeypoints, Take, motion_readers, world_readers
@@ -226,7 +226,7 @@ def _detect(job: Job, rig: CameraRig, found: Inputs, stage: Stage, progress: Pro
 
 
 def _read(job: Job, rig: CameraRig, found: Inputs, progress: Progress) -> Iterator[list[Keypoints2D]]:
-    sources: list[Seen] = open_keypoints(found, rig, job.fps, job.layout)
+    sources: list[Seen] = open_evidence(found, rig, job.fps, job.layout)
     stop = job.stop if job.stop is not None else np.iinfo(np.int64).max
     parts = [np.searchsorted(s.frame, [job.first, stop]).tolist() for s in sources]
     size = job.settings.multiview.window

@@ -54,6 +54,8 @@ from recon3d.records import Keypoints2D
 
 OWN = "recon3d"
 FOLDER = "openpose"
+SUFFIXES = frozenset({".npz", ".json", ".jsonl", ".csv", ".h5", ".hdf5", ".slp", ".npy", ".mat"})
+"""Endings of files that may hold keypoints; which format it is, their content says."""
 
 KEYPOINT_READERS: dict[str, Callable[[Path, KeypointOptions], list[FoundKeypoints]]] = {
     "alphapose": read_alphapose,
@@ -134,6 +136,29 @@ def read_keypoints(path: Path | str, options: KeypointOptions = KeypointOptions(
     return KeypointFile(name, tuple(f.to_record(one) for f in found), tuple(note for f in found for note in f.notes))
 
 
+def open_keypoints(path: Path, camera: str, options: KeypointOptions) -> OpenPoseFolder | Keypoints2D:
+    """One camera's keypoints: a folder of OpenPose files is listed but not read, anything else is read.
+
+    Args:
+        path: of this camera alone.
+        camera: its name.
+        options: what the files do not say.
+
+    Raises:
+        InputError: as for `read_keypoints`; a record of another camera, or several cameras none of which has this name.
+    """
+    name = format_of(path) if path.exists() else ""
+    if name == FOLDER and len(openpose_cameras(path)) == 1:
+        if options.fps is None:
+            raise InputError(f"camera {camera}: OpenPose files in {path} do not say the frame rate; give it with --fps")
+        _, folder, view = openpose_cameras(path)[0]
+        return OpenPoseFolder(folder, camera, options, view)
+    found = read_keypoints(path, replace(options, camera=camera), name or None).views[0]
+    if name == OWN and found.camera != camera:
+        raise InputError(f"{path} is of camera {found.camera!r}, not {camera!r}")
+    return found
+
+
 def write_keypoints(path: Path | str, record: Keypoints2D, format: str) -> None:
     """Keypoints of one camera in the format of another program.
 
@@ -162,10 +187,13 @@ def _folders(path: Path, options: KeypointOptions) -> KeypointFile:
 __all__ = [
     "KEYPOINT2D_WRITERS",
     "KEYPOINT_READERS",
+    "SUFFIXES",
     "FoundKeypoints",
     "KeypointFile",
     "KeypointOptions",
+    "format_of",
     "keypoint_formats",
+    "open_keypoints",
     "read_keypoints",
     "write_keypoints",
 ]
