@@ -1,5 +1,6 @@
 """Which networks find and follow people, by how fast it must be."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,10 +15,10 @@ SEARCH = "movenet_multipose"
 """Card of the network that finds everybody in an image."""
 _NETWORKS: dict[str, tuple[str, str | None, float, bool]] = {
     "fast": ("movenet_lightning", None, 0.0, False),
-    "default": ("movenet_thunder", "blazepose_heavy", 0.15, False),
+    "default": ("movenet_thunder", "blazepose_heavy", 0.25, False),
     "accurate": ("movenet_thunder", "blazepose_heavy", 0.0, True),
 }
-"""One person's network, the slower one beside it, seconds between its runs, and whether mirror images are looked at too."""
+"""One person's network, the slower one beside it, seconds between its runs at the most, and whether mirror images are looked at too."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +29,7 @@ class Detector:
         multi: finds everybody in an image, coarsely.
         single: one person's points in a crop, in every frame.
         detail: a slower network that is blended in and gives the feet (see `blended`); None for none.
-        detail_s: seconds between its runs; 0 for every frame.
+        detail_s: seconds between its runs at the most; it runs sooner when the pose has changed; 0 for every frame.
         mirrored: whether both look at the mirror image as well.
     """
 
@@ -58,9 +59,10 @@ def load_detector(speed: Speed = "default") -> Detector:
         InputError: no such speed.
     """
     _check(speed)
-    single, detail, detail_s, mirrored = _NETWORKS[speed]
-    slower = None if detail is None else Network(load_card(detail))
-    return Detector(Network(load_card(SEARCH)), Network(load_card(single)), slower, detail_s, mirrored)
+    _, _, detail_s, mirrored = _NETWORKS[speed]
+    with ThreadPoolExecutor() as pool:  # reading and preparing a network takes a good part of a second
+        multi, own, *slower = pool.map(lambda name: Network(load_card(name)), card_names_of(speed))
+    return Detector(multi, own, slower[0] if slower else None, detail_s, mirrored)
 
 
 def _check(speed: str) -> None:

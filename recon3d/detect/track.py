@@ -14,6 +14,7 @@ from recon3d.records import Frame, Keypoints2D, size_sigma_px
 
 _SEEN = 0.2  # score above which a point tells two people apart
 _EARLY_S = 1e-3  # rounding of time stamps
+_SOME, _BENT = 0.8, 0.1  # a pose is another once a fifth of the joints moved by more than this share of the person
 _FAR = 2.0  # times the slower network's interval that it tells about
 _SAME_SHARE = 0.25  # of the person's size: two sets of points nearer than this are one person
 
@@ -48,6 +49,8 @@ class _Track:
     unseen: int = 0
     detailed: float = -np.inf
     """s, when the slower network last ran."""
+    detailed_xy: Float[np.ndarray, "joints 2"] | None = None
+    """The joints then."""
     detail: People | None = None
     """What it saw, in frames that it ran in."""
 
@@ -95,9 +98,10 @@ class Tracker:
     def _detail(self, frame: Frame, track: _Track) -> People | None:
         """What the slower network sees, if it is its turn."""
         detail = self.detector.detail
-        if detail is None or frame.time < track.detailed + self.detector.detail_s - _EARLY_S:
+        late = frame.time >= track.detailed + self.detector.detail_s - _EARLY_S
+        if detail is None or not (late or _bent(track.xy, track.detailed_xy)):
             return None
-        track.detailed = frame.time
+        track.detailed, track.detailed_xy = frame.time, track.xy
         found = detail.person(frame.image, track.xy, track.confidence, self.detector.single.card.points, self.detector.mirrored)
         return found if found.score[0] >= detail.card.min_score else None
 
@@ -122,6 +126,15 @@ class Tracker:
             if not lost and not any(_same(k.xy, k.confidence, track.xy, track.confidence) for k in kept):
                 kept.append(track)
         self._tracks = kept
+
+
+def _bent(xy: Float[np.ndarray, "joints 2"], before: Float[np.ndarray, "joints 2"] | None) -> bool:
+    """Whether a body has another pose than before: some of its joints moved against the rest of it."""
+    if before is None:
+        return True
+    moved = xy - before
+    off = np.linalg.norm(moved - np.median(moved, axis=0), axis=-1)
+    return float(np.quantile(off, _SOME)) > _BENT * float(np.ptp(xy, axis=0).max())
 
 
 def _same(

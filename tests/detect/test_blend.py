@@ -3,6 +3,7 @@ import pytest
 
 from recon3d.detect import Detector, Network, TrackSettings, load_card, load_detector
 from recon3d.detect.blend import WITH_FEET, blended
+from recon3d.detect.track import _bent
 from recon3d.errors import InputError
 from recon3d.skeleton import load_layout
 
@@ -75,6 +76,16 @@ def test_a_person_without_detail_has_no_feet():
     np.testing.assert_array_equal(xy[:, TARGET.indices(COCO.points)], body)
     assert np.isnan(xy[:, TARGET.index("left_heel")]).all()
     assert score[:, 17:].max() == 0
+
+
+def test_a_pose_that_changes_is_looked_at_again():
+    body = np.random.default_rng(0).uniform([100, 100], [300, 700], (17, 2))
+    assert _bent(body, None)
+    assert not _bent(body + [80.0, -30.0], body)  # walked on
+    assert not _bent(body + np.random.default_rng(1).normal(0, 5, body.shape), body)
+    kicked = body.copy()
+    kicked[[11, 13, 15, 14]] += [0, 90.0]
+    assert _bent(kicked, body)
 
 
 def test_speeds():
