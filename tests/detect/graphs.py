@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,18 +13,9 @@ from recon3d.detect import ModelCard, Network, load_card
 TYPES = {"float": TensorProto.FLOAT, "int32": TensorProto.INT32, "uint8": TensorProto.UINT8}
 
 
-def network(
-    folder: Path,
-    decoder: str,
-    answers: dict[str, np.ndarray],
-    layout: str = "coco_17",
-    size: tuple[int, int] = (192, 256),
-    input_type: str = "float",
-    channels_last: bool = False,
-    **entries: object,
-) -> Network:
-    """A network behind a card, written as a user would write one."""
-    return Network(card(folder, decoder, answers, layout, size, input_type, channels_last, **entries))
+def network(folder: Path, decoder: str, answers: dict[str, np.ndarray], *shape: Any, **entries: Any) -> Network:
+    """A network behind a card, written as a user would write one; see `card`."""
+    return Network(card(folder, decoder, answers, *shape, **entries))
 
 
 def card(
@@ -36,6 +28,7 @@ def card(
     channels_last: bool = False,
     **entries: object,
 ) -> ModelCard:
+    """A card and its ONNX file, whose graph gives these answers; entries beyond the usual ones are the test's."""
     shape = [1, size[1], size[0], 3] if channels_last else [1, 3, size[1], size[0]]
     nodes = []
     constants = [numpy_helper.from_array(np.array([0.0], np.float32), "zero")]

@@ -93,7 +93,7 @@ def test_speeds():
     assert load_detector("default").layout.name == WITH_FEET
     assert load_detector("accurate").mirrored
     with pytest.raises(InputError, match="speed must be accurate, default, fast"):
-        TrackSettings(speed="quick")  # type: ignore[arg-type]
+        TrackSettings(**{"speed": "quick"})
 
 
 def test_the_mirror_image_is_looked_at_too():

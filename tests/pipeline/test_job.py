@@ -484,25 +484,3 @@ def test_a_run_that_was_stopped_goes_on_with_the_missing_window(tmp_path, monkey
     whole = pipeline.run(replace(videos, out=tmp_path / "whole"))
     a, b = (io.read_keypoints3d(r.take.keypoints3d).xyz for r in (result, whole))
     np.testing.assert_array_equal(a, b)
-
-
-def test_keypoints_of_another_program(tmp_path):
-    """A file of COCO results a camera, as many detectors write them, runs as OpenPose's folders do."""
-    rig = io.read_rig(RIG)
-    (tmp_path / "in").mkdir()
-    for camera in rig:
-        seen = io.read_openpose(BALANCE4 / "openpose" / camera.name, camera.name, io.KeypointOptions(60.0, camera.intrinsics.size))
-        xy, score = seen.xy[:30, :, :17], seen.confidence[:30, :, :17]
-        entries = [
-            {
-                "image_id": int(seen.frame[f]),
-                "category_id": 1,
-                "keypoints": np.c_[np.nan_to_num(xy[f, k]), score[f, k]].ravel().tolist(),
-                "score": float(score[f, k].mean()),
-            }
-            for f in range(30)
-            for k in np.flatnonzero(np.isfinite(xy[f, :, 0, 0]) | (score[f] > 0).any(-1)).tolist()
-        ]
-        (tmp_path / "in" / f"{camera.name}.json").write_text(json.dumps(entries))
-    result = pipeline.run(job(tmp_path / "take", inputs=(str(tmp_path / "in"),)))
-    assert io.read_keypoints3d(result.take.folder / "keypoints3d.npz").layout.name == "coco_17"
