@@ -2,6 +2,7 @@
 
 import csv
 
+import h5py
 import numpy as np
 import pytest
 
@@ -52,18 +53,52 @@ def test_deeplabcut_parts_of_ones_own(tmp_path):
     assert layout.mirror[:3].tolist() == [0, 2, 1]
 
 
-def test_deeplabcut_h5_with_plain_columns(tmp_path):
-    check(filled(read(files.deeplabcut_fixed(tmp_path / "a"))), FIRST, "coco_17")
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("form", ["table", "fixed"])
+def test_deeplabcut_h5(tmp_path, form, several):
+    found = filled(read(files.deeplabcut_h5(tmp_path / "a", form, several)))
+    check(found, scene() if several else FIRST, "coco_17")
+    assert found.score_kind == "heatmap"
 
 
-def test_deeplabcut_h5_with_pickled_columns_asks_for_the_csv(tmp_path):
-    import h5py
+@pytest.mark.parametrize("form", ["table", "fixed"])
+def test_deeplabcut_h5_labels_are_of_images(tmp_path, form):
+    found = filled(read(files.deeplabcut_h5(tmp_path / "a", form, images=True)))
+    check(found, FIRST, "coco_17", scores=False)
+    assert found.score_kind == "none"
 
+
+def test_deeplabcut_h5_holds_what_the_csv_holds(tmp_path):
+    for several in (False, True):
+        table = read(files.deeplabcut_h5(tmp_path / "a", several=several))
+        text = read(files.deeplabcut(tmp_path / "b", "multi" if several else "single"))
+        np.testing.assert_array_equal(table.xy, text.xy)
+        np.testing.assert_array_equal(table.confidence, text.confidence)
+        assert table.layout is text.layout
+
+
+def test_deeplabcut_h5_whose_names_do_more_than_name_is_refused(tmp_path):
+    path = files.deeplabcut_h5(tmp_path / "a")
+    with h5py.File(path, "r+") as file:
+        file["df_with_missing/table"].attrs["values_block_0_kind"] = np.bytes_(b"cos\nsystem\n(S'true'\ntR.")
+    with pytest.raises(InputError, match=r"a: the names of .*table/values_block_0 is pickled, and byte 0 of it .GLOBAL."):
+        read(path)
+
+
+def test_deeplabcut_h5_without_names_asks_for_the_csv(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         table = np.zeros(3, [("index", "i8"), ("values_block_0", "f8", (6,))])
         file.create_group("df_with_missing")["table"] = table
-    with pytest.raises(InputError, match="give the CSV"):
+    with pytest.raises(InputError, match="the CSV that DeepLabCut writes"):
         read(tmp_path / "a.h5")
+
+
+def test_deeplabcut_h5_label_that_is_none_of_its_names(tmp_path):
+    path = files.deeplabcut_h5(tmp_path / "a", "fixed")
+    with h5py.File(path, "r+") as file:
+        file["df_with_missing/block0_items_label1"][3] = -1  # pandas' NaN, which Python would take for the last
+    with pytest.raises(InputError, match="block0_items_label1"):
+        read(path)
 
 
 def test_deeplabcut_points_in_space_are_refused(tmp_path):

@@ -16,7 +16,7 @@
 | recon3d-dump | what the user writes where a program has no format |
 | openpifpaf | folder of images' files, one image's, or a video's |
 | ultralytics | folder of .txt, or of ``to_json`` |
-| deeplabcut | CSV of one animal or several, of labels; HDF5 where its columns are not pickled |
+| deeplabcut | CSV or HDF5 of one animal or several, of labels |
 | sleap, sleap-analysis, sleap-csv | .slp, analysis .h5, CSV |
 | posetrack, dcpose | PoseTrack17 annolist; DCPose's demo |
 | easymocap | annots/<camera>/*.json |

@@ -13,7 +13,8 @@ from recon3d.io.keypoints.coco import is_coco_annotations, is_coco_results
 from recon3d.io.keypoints.controlnet import is_controlnet, is_controlnet_frame
 from recon3d.io.keypoints.csv_tables import first_row
 from recon3d.io.keypoints.deepcut import is_deeppose
-from recon3d.io.keypoints.deeplabcut import is_deeplabcut, is_deeplabcut_h5
+from recon3d.io.keypoints.deeplabcut import is_deeplabcut
+from recon3d.io.keypoints.deeplabcut_h5 import is_deeplabcut_h5
 from recon3d.io.keypoints.dumps import is_mediapipe, is_own_dump, is_rtmlib
 from recon3d.io.keypoints.easymocap import camera_folders, is_easymocap
 from recon3d.io.keypoints.hdf5 import hdf5_names

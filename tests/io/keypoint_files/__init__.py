@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.io.keypoint_files.animals import deeplabcut, deeplabcut_fixed, sleap, sleap_analysis, sleap_csv
+from tests.io.keypoint_files.animals import deeplabcut, deeplabcut_h5, sleap, sleap_analysis, sleap_csv
 from tests.io.keypoint_files.arrays import (
     deepcut_folder,
     deepercut_mat,
@@ -54,7 +54,7 @@ BUILDERS: dict[str, tuple[Callable[[Path], Path], ...]] = {
     "controlnet": (controlnet,),
     "dcpose": (dcpose,),
     "deepcut": (deepcut_folder,),
-    "deeplabcut": (deeplabcut, lambda path: deeplabcut(path, "unique"), deeplabcut_fixed),
+    "deeplabcut": (deeplabcut, lambda path: deeplabcut(path, "unique"), deeplabcut_h5, lambda path: deeplabcut_h5(path, "fixed", True)),
     "deeppose": (deeppose_csv,),
     "easymocap": (easymocap,),
     "mediapipe": (mediapipe, lambda path: mediapipe(path, "proto")),
@@ -94,7 +94,7 @@ __all__ = [
     "deepcut_folder",
     "deepercut_mat",
     "deeplabcut",
-    "deeplabcut_fixed",
+    "deeplabcut_h5",
     "deeppose_csv",
     "densepose",
     "dump",

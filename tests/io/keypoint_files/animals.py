@@ -1,6 +1,7 @@
 """DeepLabCut and SLEAP."""
 
 import json
+import pickle
 from pathlib import Path
 
 import h5py
@@ -37,20 +38,39 @@ def deeplabcut(path: Path, style: str = "single", names: tuple[str, ...] = COCO_
     return path
 
 
-def deeplabcut_fixed(path: Path) -> Path:
-    """pandas' "fixed" form: levels and labels of the columns in arrays."""
-    coords = ["x", "y", "likelihood"]
-    rows = {row.frame: row for row in scene() if row.person == 0}
-    values = np.full((12, 51), np.nan)
-    for frame, row in rows.items():
-        values[frame] = np.where(row.there[:, None], row.points, np.nan).ravel()
+def deeplabcut_h5(path: Path, form: str = "table", several: bool = False, images: bool = False, protocol: int = 0) -> Path:
+    """As pandas 1.5 and 3.1 lay out ``to_hdf``, "table" or "fixed"; with ``images``, as labels."""
+    coords = ["x", "y"] if images else ["x", "y", "likelihood"]
+    people = ["mouse0", "mouse1"] if several else ["mouse0"]
+    levels = [["DLC_Resnet50_testshuffle1_snapshot_200"], *([people] if several else []), list(COCO_NAMES), coords]
+    values = np.full((12, len(people), 17, 3), np.nan)
+    for row in scene():
+        if row.person < len(people):
+            values[row.frame, row.person] = np.where(row.there[:, None], row.points, np.nan)
+    values = values[..., : len(coords)].reshape(12, -1)
+    labels = [level.ravel() for level in np.indices([len(level) for level in levels])]
+    names = [f"labeled-data/clip/img{frame:04d}.png" for frame in range(12)]
     with h5py.File(path, "w") as file:
-        group = file.create_group("df_with_missing")
-        levels = (["DLC_x"], list(COCO_NAMES), coords)
-        labels = (np.zeros(51, int), np.repeat(np.arange(17), 3), np.tile(np.arange(3), 17))
-        for k, (level, label) in enumerate(zip(levels, labels, strict=True)):
-            group[f"axis0_level{k}"], group[f"axis0_label{k}"] = np.array(level, "S"), label
-        group["axis1"], group["block0_values"] = np.arange(12), values
+        group = file.create_group("keypoints" if images and form == "fixed" else "df_with_missing")
+        if form == "table":
+            table = np.zeros(12, [("index", "S29" if images else "i8"), ("values_block_0", "f8", values.shape[1:])])
+            table["index"], table["values_block_0"] = names if images else range(12), values
+            columns = [tuple(level[k] for level, k in zip(levels, place, strict=True)) for place in zip(*labels, strict=True)]
+            group["table"] = table
+            group["table"].attrs["values_block_0_kind"] = np.bytes_(pickle.dumps(columns, protocol))
+            return path
+        titles = ["scorer", *(["individuals"] if several else []), "bodyparts", "coords"]
+        for axis in ("axis0", "block0_items"):
+            for k, (title, level, label) in enumerate(zip(titles, levels, labels, strict=True)):
+                group[f"{axis}_level{k}"], group[f"{axis}_label{k}"] = np.array(level, "S"), label.astype(np.int8)
+                group[f"{axis}_level{k}"].attrs["name"] = np.bytes_(title)
+        group["block0_values"] = values
+        if not images:
+            group["axis1"] = np.arange(12)
+        else:  # rows of three names
+            for k, level in enumerate((["labeled-data"], ["clip"], [name.rsplit("/", 1)[1] for name in names])):
+                group[f"axis1_level{k}"] = np.array(level, "S")
+                group[f"axis1_label{k}"] = (np.arange(12) % len(level)).astype(np.int8)
     return path
 
 
