@@ -49,6 +49,7 @@ def _detector() -> str:
     import numpy as np
 
     from recon3d.detect import Network, card_names, card_names_of, load_card
+    from recon3d.detect.onnx_session import available
 
     try:
         networks = [Network(load_card(name)) for name in card_names_of("default")]
@@ -56,7 +57,8 @@ def _detector() -> str:
         raise SetupError(str(error)) from None
     for network in networks:
         network.run(np.zeros((network.card.input[1], network.card.input[0], 3), np.uint8))
-    return f"networks load and run: {', '.join(card_names())}"
+    used = ", ".join(sorted({network.provider for network in networks}))
+    return f"networks load and run on {used} (onnxruntime has {', '.join(available())}): {', '.join(card_names())}"
 
 
 def _c3d() -> str:

@@ -1,6 +1,5 @@
 """Model cards: what a network is, where its file lies, and how its numbers are read."""
 
-import functools
 import hashlib
 import tomllib
 from collections.abc import Mapping
@@ -9,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from recon3d.errors import InputError, SetupError, all_faults, valid_names
+from recon3d.errors import InputError, all_faults, valid_names
 from recon3d.skeleton import Layout, load_layout
 
 _FOLDER = Path(str(resources.files("recon3d.detect"))) / "models"
@@ -130,29 +129,3 @@ def _hint(key: str, data: dict[str, Any], path: Path) -> str:
     """What a missing hash should be, since few know theirs."""
     file = path.parent / str(data.get("file", ""))
     return f": that of {file.name} is {hashlib.sha256(file.read_bytes()).hexdigest()}" if key == "sha256" and file.is_file() else ""
-
-
-@functools.cache
-def _verified(path: Path, sha256: str) -> bytes:
-    if not path.is_file():
-        raise InputError(f"model file {path} is not there")
-    content = path.read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise InputError(f"model file {path} is not the one its card names (sha256 {found}, expected {sha256})")
-    return content
-
-
-def open_session(card: ModelCard, threads: int) -> Any:
-    """An onnxruntime session of the card's file, its hash checked."""
-    try:
-        import onnxruntime  # slow to load, so only where a network runs
-    except ImportError as error:
-        raise SetupError(f"onnxruntime does not load: {error}; reinstall it with pip install onnxruntime") from None
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    content = _verified(card.folder / card.file, card.sha256)
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

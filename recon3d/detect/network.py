@@ -6,9 +6,10 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from recon3d.detect.affine import Affine, back, box_crop, letterboxed, turned_crop, warped
-from recon3d.detect.card import ModelCard, open_session
+from recon3d.detect.card import ModelCard
 from recon3d.detect.decoders import DECODERS
 from recon3d.detect.people import People
+from recon3d.detect.session import open_session
 from recon3d.errors import InputError, valid_names
 from recon3d.skeleton import Layout
 
@@ -23,12 +24,14 @@ class Network:
     Args:
         card: what it is.
         threads: it may use.
+        provider: what must compute, for instance "cuda" or "cpu"; the best that works where none is given.
 
     Raises:
-        InputError: a decoder or an option of it that there is not, or a file that is not the card's.
+        InputError: a decoder, an option of it or a provider that there is not, or a file that is not the card's.
+        SetupError: the provider asked for fails.
     """
 
-    def __init__(self, card: ModelCard, threads: int = 1):
+    def __init__(self, card: ModelCard, threads: int = 1, provider: str | None = None):
         if card.decoder not in DECODERS:
             raise InputError(f"model {card.name}: no decoder {card.decoder!r}; there are {valid_names(DECODERS)}")
         self.decoder = DECODERS[card.decoder]
@@ -39,18 +42,22 @@ class Network:
                 f"it has {valid_names(self.decoder.options)}"
             )
         self.card = replace(card, options={**self.decoder.options, **card.options})
-        self._session = open_session(card, threads)
-        (first, *_) = self._session.get_inputs()
-        self._input, self._type = first.name, _NUMPY[first.type]
-        self._outputs = self._named([output.name for output in self._session.get_outputs()])
-        self._channels_first = len(first.shape) == 4 and first.shape[1] == 3
-        self._any_size = not all(isinstance(length, int) for length in first.shape[1:])
+        self._session = open_session(card, threads, provider)
+        self._outputs = self._named(self._session.outputs)
+        shape = self._session.shape
+        self._channels_first = len(shape) == 4 and shape[1] == 3
+        self._any_size = None in shape[1:]
 
-    def _named(self, has: list[str]) -> list[str]:
+    @property
+    def provider(self) -> str:
+        """What computes it: "cuda", "coreml", "directml", "openvino" or "cpu"."""
+        return self._session.provider
+
+    def _named(self, has: tuple[str, ...]) -> tuple[str, ...]:
         lacks = [name for name in self.card.outputs if name not in has]
         if lacks:
             raise InputError(f"model {self.card.name} has no output {', '.join(lacks)}; it has {valid_names(has)}")
-        return list(self.card.outputs) or has
+        return self.card.outputs or has
 
     def people(self, image: UInt8[np.ndarray, "height width 3"]) -> People:
         """Everybody in the image, by a network that looks at all of it; px of the image."""
@@ -100,23 +107,13 @@ class Network:
     def run(self, looked_at: UInt8[np.ndarray, "rows columns 3"]) -> list[np.ndarray]:
         """The network's outputs for an image of its own size."""
         values = looked_at if self.card.channels == "rgb" else looked_at[..., ::-1]
-        if np.issubdtype(self._type, np.floating):
+        if np.issubdtype(self._session.dtype, np.floating):
             mean, std = np.array(self.card.mean, np.float32), np.array(self.card.std, np.float32)
             values = (values - mean) / std
         if self._channels_first:
             values = values.transpose(2, 0, 1)
-        return self._session.run(self._outputs, {self._input: np.ascontiguousarray(values[None], dtype=self._type)})
+        return self._session.run(np.ascontiguousarray(values[None], dtype=self._session.dtype), self._outputs)
 
 
 def _in_image(seen: People, to_input: Affine) -> People:
     return People(back(to_input, seen.xy), seen.confidence, seen.score)
-
-
-_NUMPY = {
-    "tensor(float)": np.float32,
-    "tensor(float16)": np.float16,
-    "tensor(double)": np.float64,
-    "tensor(int32)": np.int32,
-    "tensor(int64)": np.int64,
-    "tensor(uint8)": np.uint8,
-}

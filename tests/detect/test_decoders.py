@@ -284,14 +284,14 @@ class TestCards:
         with pytest.raises(InputError, match=f"'sha256' is missing: that of mine.onnx is {made.sha256}"):
             load_card(str(path))
 
-    def test_mean_std_and_channels(self, tmp_path):
+    def test_mean_std_and_channels(self, tmp_path, monkeypatch):
         """The network sees (value - mean) / std in its own order of channels."""
         net = network(tmp_path, "heatmap", {"maps": np.zeros((1, 17, 64, 48))}, mean=[1, 2, 3], std=[2, 4, 8], channels="bgr")
-        seen: dict[str, np.ndarray] = {}
-        net._session = type("Spy", (), {"run": lambda self, names, feed: seen.update(feed) or [np.zeros((1, 17, 64, 48))]})()
+        seen: list[np.ndarray] = []
+        monkeypatch.setattr(net._session, "run", lambda values, outputs: seen.append(values) or [np.zeros((1, 17, 64, 48))])
         net.run(np.full((256, 192, 3), [9, 10, 11], np.uint8))
-        assert seen["image"].shape == (1, 3, 256, 192)
-        np.testing.assert_allclose(seen["image"][0, :, 0, 0], [(11 - 1) / 2, (10 - 2) / 4, (9 - 3) / 8])
+        assert seen[0].shape == (1, 3, 256, 192)
+        np.testing.assert_allclose(seen[0][0, :, 0, 0], [(11 - 1) / 2, (10 - 2) / 4, (9 - 3) / 8])
 
     def test_every_shipped_card_has_its_decoder(self):
         from recon3d.detect import card_names

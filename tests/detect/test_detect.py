@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recon3d.detect import Network, Tracker, card_names, detect_windows, load_card, load_detector
-from recon3d.detect.card import open_session
+from recon3d.detect.session import open_session
 from recon3d.errors import InputError
 from recon3d.io import KeypointOptions, read_openpose
 from recon3d.records import Frame
