@@ -279,6 +279,67 @@ def test_openpose_hands_and_face(tmp_path):
     assert found.person_id.tolist() == [[0, 1], [0, -1], [0, 1]]
 
 
+@pytest.mark.parametrize("ending", ["yml", "yaml", "xml", "json"])
+def test_openpose_storage(tmp_path, ending):
+    file = read_keypoints(files.openpose_storage(tmp_path / "a", ending), OPTIONS)
+    assert file.format == "openpose-storage"
+    check(filled(file.views[0]), scene("body_25"), "body_25", ids=False)
+
+
+@pytest.mark.parametrize("layout", ["coco_18", "mpi_15", "body_25b"])
+def test_openpose_storage_of_other_bodies(tmp_path, layout):
+    assert read(files.openpose_storage(tmp_path / "a", layout=layout)).layout is load_layout(layout)
+
+
+def test_openpose_storage_of_several_cameras(tmp_path):
+    views = read_keypoints(files.openpose_storage(tmp_path / "a", views=2), OPTIONS).views
+    assert [view.camera for view in views] == ["cam_0", "cam_1"]
+    np.testing.assert_allclose(views[1].xy - views[0].xy, np.where(np.isfinite(views[0].xy), [10, 0], np.nan), atol=1e-3)
+
+
+def test_openpose_storage_with_hands_and_face(tmp_path):
+    found = filled(read(files.openpose_storage(tmp_path / "a", hands=True)))
+    assert len(found.layout) == 25 + 21 + 21 + 70
+    wrist = found.xy[:, :, found.layout.index("right_wrist")]
+    for part, name in (("left_hand_thumb_tip", "hand_left"), ("right_hand_wrist", "hand_right"), ("face_nose_0", "face")):
+        at = next(k for k, point in enumerate(found.layout.points) if point == part or point.startswith(part.rsplit("_", 1)[0]))
+        np.testing.assert_allclose(found.xy[:, :, at], wrist + [len(name), 0], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "message"),
+    [
+        ("pose", ("pose_0", "body_0"), "no pose_0"),
+        ("pose", ('"3f"', '"2f"'), "000000000002_pose.yml: pose_0"),
+        ("face", ("rows: 1", "rows: 2"), "000000000002_face.yml: face_0"),
+        ("hand_left", ("hand_left_0", "x_0"), "hand_left.yml has no hand_left_0"),
+    ],
+)
+def test_openpose_storage_faults_name_their_file(tmp_path, file, change, message):
+    path = files.openpose_storage(tmp_path / "a", hands=True)
+    target = path / f"clip_{2:012d}_{file}.yml"
+    target.write_text(target.read_text().replace(*change))
+    with pytest.raises(InputError, match=message):
+        read(path)
+
+
+def test_a_frame_of_openpose_storage_asks_for_the_folder(tmp_path):
+    for ending in ("yml", "xml", "json"):
+        path = files.openpose_storage(tmp_path / ending, ending)
+        with pytest.raises(InputError, match="give the folder"):
+            read(next(path.iterdir()))
+
+
+def test_openpose_storage_of_nobody_asks_for_the_layout(tmp_path):
+    path = files.openpose_storage(tmp_path / "a")
+    for file in path.iterdir():
+        if not file.name.startswith("clip_000000000003"):
+            file.unlink()
+    with pytest.raises(LayoutError, match="nobody is in"):
+        read(path)
+    assert not np.isfinite(read(path, KeypointOptions(30.0, SIZE, "body_25")).xy).any()
+
+
 def test_openpose_before_version_1_2(tmp_path):
     for file in files.openpose(tmp_path / "a").iterdir():
         file.write_text(file.read_text().replace("pose_keypoints_2d", "pose_keypoints").replace('"person_id": [0], ', ""))

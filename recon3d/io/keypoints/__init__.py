@@ -4,6 +4,7 @@
 |---|---|
 | recon3d | .npz of `recon3d reconstruct` and `recon3d detect` |
 | openpose | folder of one JSON a frame; several cameras in one folder; Pose2Sim's folders of cameras |
+| openpose-storage | folder of ``--write_keypoint``'s YAML, XML or JSON |
 | alphapose | list for the whole run |
 | alphapose-open | ``--format open`` and ``cmu``, and ``sep-json`` |
 | coco | list of results: HRNet, CPN, Lightweight OpenPose, OpenPose, MMPose, COCO-WholeBody |
@@ -43,6 +44,7 @@ from recon3d.io.keypoints.found import FoundKeypoints, KeypointOptions
 from recon3d.io.keypoints.mmpose import read_mmpose
 from recon3d.io.keypoints.openpifpaf import read_openpifpaf
 from recon3d.io.keypoints.openpose import OpenPoseFolder, openpose_cameras, share_layout
+from recon3d.io.keypoints.openpose_storage import read_openpose_storage
 from recon3d.io.keypoints.posetrack import read_annolist, read_dcpose
 from recon3d.io.keypoints.recognise import format_of
 from recon3d.io.keypoints.sleap import read_sleap, read_sleap_analysis, read_sleap_csv
@@ -73,6 +75,7 @@ KEYPOINT_READERS: dict[str, Callable[[Path, KeypointOptions], list[FoundKeypoint
     "mmpose": read_mmpose,
     "mpii-mat": read_mpii_mat,
     "openpifpaf": read_openpifpaf,
+    "openpose-storage": read_openpose_storage,
     "posetrack": read_annolist,
     "recon3d-dump": read_own_dump,
     "rtmlib": read_rtmlib,

@@ -21,6 +21,7 @@ from recon3d.io.keypoints.hdf5 import hdf5_names
 from recon3d.io.keypoints.mmpose import is_mmpose_demo, is_mmpose_image, is_mmpose_video
 from recon3d.io.keypoints.openpifpaf import is_pifpaf_image, is_pifpaf_line
 from recon3d.io.keypoints.openpose import is_openpose, openpose_cameras
+from recon3d.io.keypoints.openpose_storage import is_storage_frame, storage_files
 from recon3d.io.keypoints.posetrack import is_annolist, is_dcpose
 from recon3d.io.keypoints.sleap import is_sleap_csv
 from recon3d.io.keypoints.tfjs import is_tfjs
@@ -131,7 +132,7 @@ def _json(path: Path, text: str) -> str:
         raise InputError(
             f"{path} holds results of DensePose, which say what each pixel shows, not keypoints: recon3d.io.densepose reads them"
         )
-    if is_openpose(data) or is_easymocap(data):
+    if is_openpose(data) or is_easymocap(data) or is_storage_frame(text):
         raise InputError(f"{path} is one frame of many: give the folder")
     if data in ([], {}):
         raise InputError(f"{path} holds nobody, and nothing that tells its format")
@@ -144,7 +145,7 @@ def _text(path: Path, text: str) -> str:
     for name, fits in tests:
         if fits(cells):
             return name
-    if is_yolo_text(text):
+    if is_yolo_text(text) or is_storage_frame(text):
         raise InputError(f"{path} is one frame of many: give the folder")
     raise InputError(f"{path} is text, but of none of the formats of 2D keypoints that are read; name it with --format if it is one")
 
@@ -172,6 +173,9 @@ def _hdf5(path: Path) -> str:
 
 
 def _folder(path: Path) -> str:
+    storage = storage_files(path)[1]
+    if storage and is_storage_frame(read_text(storage[0])):
+        return "openpose-storage"
     files = sorted(path.glob("*.json"))
     for file in files[:_LOOKED_AT]:
         data = read_json(file)

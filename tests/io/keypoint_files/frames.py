@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from recon3d.skeleton import load_layout
@@ -161,4 +162,20 @@ def openpose(path: Path, layout: str = "body_25", extra: Callable[[Seen], dict] 
         dump(
             path / f"clip_{frame:012d}_keypoints{suffix}.json", {"version": 1.3, "people": people, "part_candidates": [{"0": [1, 2, 0.5]}]}
         )
+    return path
+
+
+def openpose_storage(path: Path, ending: str = "yml", layout: str = "body_25", views: int = 1, hands: bool = False) -> Path:
+    """By OpenCV itself; of several cameras, each sees the scene 10 px further to the right."""
+    path.mkdir(parents=True, exist_ok=True)
+    parts = {"pose": len(load_layout(layout)), **({"hand_left": 21, "hand_right": 21, "face": 70} if hands else {})}
+    for frame, rows in frames_of(scene(layout)).items():
+        for part, count in parts.items():
+            store = cv2.FileStorage(str(path / f"clip_{frame:012d}_{part}.{ending}"), cv2.FILE_STORAGE_WRITE)
+            for view in range(views):
+                bodies = [row.absent_as(0, 0, 0) + [10 * view, 0, 0] for row in rows]
+                bodies = [np.where(body[:, 2:] > 0, body, 0) for body in bodies]
+                points = bodies if part == "pose" else [np.tile(body[4] + [len(part), 0, 0], (count, 1)) for body in bodies]
+                store.write(f"{part}_{view}", np.array(points, np.float32) if points else np.zeros((0, 0), np.float32))
+            store.release()
     return path
