@@ -21,7 +21,7 @@ class ModelCard:
     Attributes:
         name: as on the command line.
         title: for people.
-        file: ONNX file beside the card.
+        file: beside the card, .onnx or .tflite.
         sha256: of the file; another content is refused.
         licence: of the weights.
         source: where they are from.

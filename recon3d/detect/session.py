@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -11,7 +11,8 @@ from jaxtyping import Shaped
 
 from recon3d.detect.card import ModelCard
 from recon3d.detect.onnx_session import open_onnx
-from recon3d.errors import InputError
+from recon3d.detect.tflite_session import open_tflite
+from recon3d.errors import InputError, valid_names
 
 
 class Session(Protocol):
@@ -34,6 +35,10 @@ class Session(Protocol):
         ...
 
 
+_OPENED: dict[str, Callable[[bytes, str, int, str | None], Session]] = {".onnx": open_onnx, ".tflite": open_tflite}
+"""By the file's suffix."""
+
+
 def open_session(card: ModelCard, threads: int = 1, provider: str | None = None) -> Session:
     """The card's network, ready to run.
 
@@ -46,7 +51,11 @@ def open_session(card: ModelCard, threads: int = 1, provider: str | None = None)
         InputError: a file that is not there, not the card's, or no network; a provider that is not there.
         SetupError: a package or library does not load.
     """
-    return open_onnx(_verified(card.folder / card.file, card.sha256), card.name, threads, provider)
+    path = card.folder / card.file
+    opened = _OPENED.get(path.suffix.lower())
+    if opened is None:
+        raise InputError(f"model {card.name}: {path.name} must be a file of {valid_names(_OPENED)}")
+    return opened(_verified(path, card.sha256), card.name, threads, provider)
 
 
 @functools.cache
