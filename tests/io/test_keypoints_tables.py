@@ -179,6 +179,107 @@ def test_hrnet_mpii_pixels_count_from_one(tmp_path):
     assert "count from 1" in file.notes[0]
 
 
+@pytest.mark.parametrize(
+    ("head", "values"),
+    [
+        ("{name}_{value}", "x y z visibility"), ("{NAME}_{value}", "x y z visibility"), ("{NAME}.{value}", "X Y Z V"),
+        ("landmark_{n}_{value}", "x y z visibility"), ("lm_{n}_{value}", "x y z vis"), ("{value}{m}", "x y z v"),
+        ("pose_{name}_{value}", "x y z visibility"), ("{value}_{n}", "x y z visibility"),
+    ],
+)  # fmt: skip
+def test_mediapipe_csv(tmp_path, head, values):
+    file = read_keypoints(files.mediapipe_csv(tmp_path / "a", head, values), OPTIONS)
+    assert (file.format, file.notes, file.views[0].score_kind) == ("mediapipe-csv", (), "visibility")
+    check(filled(file.views[0]), scene("mediapipe_33"), "mediapipe_33")
+
+
+def test_mediapipe_csv_without_frames_says_that_rows_are_frames(tmp_path):
+    file = read_keypoints(files.mediapipe_csv(tmp_path / "a", several=False), OPTIONS)
+    check(filled(file.views[0]), [row for row in scene("mediapipe_33") if row.person == 0], "mediapipe_33", ids=False)
+    assert "rows are taken for frames" in file.notes[0]
+
+
+def columns_of(path, keep):
+    rows = list(csv.reader(path.read_text().splitlines()))
+    path.write_text("\n".join(",".join(cell for cell, head in zip(row, rows[0], strict=True) if keep(head)) for row in rows))
+    return path
+
+
+def test_mediapipe_csv_of_some_landmarks(tmp_path):
+    limbs = ("frame", "person", "left_shoulder", "right_shoulder", "left_hip", "right_hip", "left_knee")
+    found = filled(read(columns_of(files.mediapipe_csv(tmp_path / "a"), lambda head: head.startswith(limbs))))
+    assert found.layout is load_layout("mediapipe_33")
+    whole = filled(read(files.mediapipe_csv(tmp_path / "b")))
+    at = found.layout.indices(limbs[2:])
+    np.testing.assert_array_equal(found.xy[:, :, at], whole.xy[:, :, at])
+    assert np.isnan(np.delete(found.xy, at, axis=2)).all()
+
+
+def test_mediapipe_csv_whose_people_share_an_id(tmp_path):
+    path = files.mediapipe_csv(tmp_path / "a")
+    path.write_text(path.read_text().replace("\n0,1,", "\n0,0,"))
+    file = read_keypoints(path, OPTIONS)
+    assert (file.views[0].person_id == -1).all()
+    assert "same id" in file.notes[0]
+
+
+def test_mediapipe_csv_in_metres_round_the_hips_is_refused(tmp_path):
+    path = files.mediapipe_csv(tmp_path / "a")
+    rows = list(csv.reader(path.read_text().splitlines()))
+    for row in rows[1:]:
+        for value in "xy" if row[3] else "":
+            at = [k for k, head in enumerate(rows[0]) if head.endswith(f"_{value}")]
+            hips = [float(row[rows[0].index(f"{side}_hip_{value}")]) for side in ("left", "right")]
+            for k in at:
+                row[k] = str(float(row[k]) - sum(hips) / 2)
+    path.write_text("\n".join(",".join(row) for row in rows))
+    with pytest.raises(InputError, match="world landmarks"):
+        read(path)
+
+
+def test_points_in_space_are_not_taken_for_landmarks(tmp_path):
+    path = columns_of(files.mediapipe_csv(tmp_path / "a"), lambda head: not head.endswith("visibility"))
+    with pytest.raises(InputError, match="none of the formats"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"), [((",sitting", ""), "row 2 has 134 cells"), (("\n2,", "\n2.5,"), "2.5"), (("\n2,", "\n,"), "row 5")]
+)
+def test_mediapipe_csv_faults_name_their_row(tmp_path, change, message):
+    path = files.mediapipe_csv(tmp_path / "a")
+    path.write_text(path.read_text().replace(*change))
+    with pytest.raises(InputError, match=message):
+        read(path)
+
+
+@pytest.mark.parametrize("layout", ["coco_17", "crowdpose_14"])
+def test_hrnet_csv_has_no_frames_in_its_rows(tmp_path, layout):
+    file = read_keypoints(files.hrnet_csv(tmp_path / "a", layout=layout), OPTIONS)
+    (found,) = file.views
+    assert file.format == "hrnet-csv"
+    assert found.layout is load_layout(layout)
+    assert found.frame.tolist() == [0, 1, 2]  # frames without people are not told
+    assert "no frame numbers" in file.notes[0]
+    assert found.score_kind == "none"
+    rows = iter(scene(layout))
+    for frame, people in enumerate((2, 1, 2)):
+        for slot in range(people):
+            np.testing.assert_array_equal(found.xy[frame, slot], np.floor(next(rows).points[:, :2]))
+
+
+def test_hrnet_csv_that_someone_gave_frames(tmp_path):
+    found = read(files.hrnet_csv(tmp_path / "a", framed=True))
+    assert found.frame.tolist() == list(files.FRAMES)
+
+
+def test_hrnet_csv_of_other_rows_is_refused(tmp_path):
+    path = files.hrnet_csv(tmp_path / "a")
+    path.write_text(path.read_text() + "1,2,3\n")
+    with pytest.raises(InputError, match="rows of 34 values"):
+        read(path)
+
+
 def test_deepercut(tmp_path):
     found = read(files.deepercut_mat(tmp_path / "predictions.mat"))
     assert found.layout is load_layout("lsp_14")

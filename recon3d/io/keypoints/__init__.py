@@ -11,6 +11,7 @@
 | coco-annotations | images and annotations: COCO, AP-10K, PoseTrack18, Halpe |
 | mmpose | Inferencer (image, folder of images, video) and demo scripts |
 | rtmlib, mediapipe | lists with an entry a frame |
+| mediapipe-csv, hrnet-csv | columns named for landmarks; pose-data.csv of HRNet's demo |
 | controlnet | DWPose and OpenPose in ControlNet and ComfyUI |
 | tfjs | PoseNet and pose-detection |
 | array | .npy, .npz or nested lists of MoveNet, MediaPipe, FreeMoCap, rtmlib |
@@ -45,6 +46,7 @@ from recon3d.io.keypoints.mmpose import read_mmpose
 from recon3d.io.keypoints.openpifpaf import read_openpifpaf
 from recon3d.io.keypoints.openpose import OpenPoseFolder, openpose_cameras, share_layout
 from recon3d.io.keypoints.openpose_storage import read_openpose_storage
+from recon3d.io.keypoints.point_columns import read_hrnet_csv, read_mediapipe_csv
 from recon3d.io.keypoints.posetrack import read_annolist, read_dcpose
 from recon3d.io.keypoints.recognise import format_of
 from recon3d.io.keypoints.sleap import read_sleap, read_sleap_analysis, read_sleap_csv
@@ -71,7 +73,9 @@ KEYPOINT_READERS: dict[str, Callable[[Path, KeypointOptions], list[FoundKeypoint
     "deeplabcut": read_deeplabcut,
     "deeppose": read_deeppose,
     "easymocap": read_easymocap,
+    "hrnet-csv": read_hrnet_csv,
     "mediapipe": read_mediapipe,
+    "mediapipe-csv": read_mediapipe_csv,
     "mmpose": read_mmpose,
     "mpii-mat": read_mpii_mat,
     "openpifpaf": read_openpifpaf,

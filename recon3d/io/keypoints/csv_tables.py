@@ -13,8 +13,12 @@ Table = list[list[str]]
 _LONGEST = 10_000_000  # characters of a cell
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, empty_rows: bool = False) -> Table:
     """All rows that are not empty; those of a header too.
+
+    Args:
+        path: of the file.
+        empty_rows: keep rows whose cells are all empty, where a row is a frame, with or without people. Blank lines are none.
 
     Raises:
         InputError: not text, or cells without end.
@@ -23,7 +27,7 @@ def read_table(path: Path) -> Table:
     if "\0" in text[:_LONGEST]:
         raise InputError(f"{path} is not a text file")
     try:
-        return [row for row in csv.reader(text.splitlines()) if any(cell.strip() for cell in row)]
+        return [row for row in csv.reader(text.splitlines()) if any(cell.strip() for cell in row) or (empty_rows and len(row) > 1)]
     except csv.Error as error:
         raise InputError(f"{path} is not complete CSV: {error}") from None
 

@@ -22,6 +22,7 @@ from recon3d.io.keypoints.mmpose import is_mmpose_demo, is_mmpose_image, is_mmpo
 from recon3d.io.keypoints.openpifpaf import is_pifpaf_image, is_pifpaf_line
 from recon3d.io.keypoints.openpose import is_openpose, openpose_cameras
 from recon3d.io.keypoints.openpose_storage import is_storage_frame, storage_files
+from recon3d.io.keypoints.point_columns import is_hrnet_csv, is_mediapipe_csv
 from recon3d.io.keypoints.posetrack import is_annolist, is_dcpose
 from recon3d.io.keypoints.sleap import is_sleap_csv
 from recon3d.io.keypoints.tfjs import is_tfjs
@@ -141,7 +142,13 @@ def _json(path: Path, text: str) -> str:
 
 def _text(path: Path, text: str) -> str:
     cells = first_row(text)
-    tests = (("deeplabcut", is_deeplabcut), ("sleap-csv", is_sleap_csv), ("deeppose", is_deeppose))
+    tests = (
+        ("deeplabcut", is_deeplabcut),
+        ("sleap-csv", is_sleap_csv),
+        ("mediapipe-csv", is_mediapipe_csv),
+        ("hrnet-csv", is_hrnet_csv),
+        ("deeppose", is_deeppose),
+    )
     for name, fits in tests:
         if fits(cells):
             return name

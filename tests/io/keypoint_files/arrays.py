@@ -1,11 +1,12 @@
-"""Bare arrays and tables: the MPII family, MoveNet, FreeMoCap, rtmlib."""
+"""Bare arrays and tables: the MPII family, HRNet, MoveNet, MediaPipe, FreeMoCap, rtmlib."""
 
 from pathlib import Path
 
 import numpy as np
 from scipy.io import savemat
 
-from tests.io.keypoint_files.scene import SIZE, scene, single
+from recon3d.skeleton import load_layout
+from tests.io.keypoint_files.scene import SIZE, frames_of, scene, single
 
 
 def hrnet_mat(path: Path) -> Path:
@@ -66,4 +67,32 @@ def rtmlib_npz(path: Path) -> Path:
     for row in scene():
         places[row.frame, row.person], scores[row.frame, row.person] = row.absent_as(-1, -1, 0)[:, :2], row.points[:, 2]
     np.savez(path, keypoints=places, scores=scores)
+    return path
+
+
+def mediapipe_csv(path: Path, head: str = "{name}_{value}", values: str = "x y z visibility", several: bool = True) -> Path:
+    """``head`` has name, NAME, n (from 0) or m (from 1), and value; with ``several``, frames and people are named."""
+    points = load_layout("mediapipe_33").points
+    heads = ["frame_number", "person_id", "label"] if several else []
+    heads += [head.format(name=p, NAME=p.upper(), n=k, m=k + 1, value=value) for k, p in enumerate(points) for value in values.split()]
+    lines = [",".join(heads)]
+    for frame, rows in frames_of(scene("mediapipe_33")).items():
+        rows = [row for row in rows if several or row.person == 0]
+        for row in rows:
+            cells = np.insert(row.absent_as(0, 0, 0) / [*SIZE, 1], 2, -0.1, axis=1).ravel()
+            lines.append(",".join([*([str(frame), str(row.person), "sitting"] if several else []), *(f"{v:.7f}" for v in cells)]))
+        if not rows:
+            lines.append(",".join([*([str(frame), "0", ""] if several else []), *[""] * (4 * len(points))]))
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def hrnet_csv(path: Path, framed: bool = False, layout: str = "coco_17") -> Path:
+    """As the demo writes it: a frame in the header that rows do not have, all people of a frame in one row."""
+    lines = [",".join(["frame", *(f"{name}_{value}" for name in load_layout(layout).points for value in "xy")])]
+    for frame, rows in frames_of(scene(layout)).items():
+        cells = [str(int(v)) for row in rows for v in row.absent_as(0, 0, 0)[:, :2].ravel()]
+        if cells:
+            lines.append(",".join([str(frame), *cells] if framed else cells))
+    path.write_text("\n".join(lines) + "\n")
     return path
