@@ -48,11 +48,11 @@ def _video() -> str:
 def _detector() -> str:
     import numpy as np
 
-    from recon3d.detect import Network, card_names, card_names_of, load_card
+    from recon3d.detect import Network, card_names, cards_of
     from recon3d.detect.onnx_session import available
 
     try:
-        networks = [Network(load_card(name)) for name in card_names_of("default")]
+        networks = [Network(card) for card in cards_of("default")]
     except Recon3dError as error:
         raise SetupError(str(error)) from None
     for network in networks:

@@ -38,6 +38,19 @@ def turned_crop(centre: Float[np.ndarray, "2"], up: Float[np.ndarray, "2"], side
     return np.column_stack([turn, 0.5 * (np.array(size, float) - 1) - turn @ centre])
 
 
+def turned(to_input: Affine, angle: float, size: tuple[int, int]) -> Affine:
+    """What a crop shows turned round its middle, by radians clockwise as seen.
+
+    Args:
+        to_input: of the crop.
+        angle: rad.
+        size: width and height of the input, px.
+    """
+    c, s = np.cos(angle), np.sin(angle)
+    turn, middle = np.array([[c, -s], [s, c]]), 0.5 * (np.array(size, float) - 1)
+    return np.column_stack([turn @ to_input[:, :2], turn @ (to_input[:, 2] - middle) + middle])
+
+
 def letterboxed(
     image: UInt8[np.ndarray, "height width 3"], size: tuple[int, int], multiple: int | None = None
 ) -> tuple[UInt8[np.ndarray, "rows columns 3"], Affine]:

@@ -1,17 +1,22 @@
-"""One network in every frame, a slower one now and then: what they differ by changes slowly, so it is interpolated in time.
+"""One network in every frame, a slower one now and then: what they differ by changes slowly, so it is averaged over time.
 
-The slower network also gives the feet, which hang on the ankles that both agree on.
+The slower network also gives the feet: their distance from the first network's ankles is averaged too, and
+what comes of it is steadied, since the ankles of single frames tremble more than feet do.
 """
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
+from recon3d.detect.smoothing import steadied
 from recon3d.skeleton import Layout, load_layout, map_layout
 
 WITH_FEET = "body_21"
 """Layout of what comes out."""
 _SHARE = 0.3  # of the slower network in a point that both give
 _APART = 0.12  # of the person's size: networks that differ by more mean different things
+_SLOW_S = 0.15  # width over which looks of the slower network are averaged
+_STEADY_S = 0.04  # width over which feet are
+_TREMBLE = 0.01  # of the person's size, of a point in one look
 _FEET = ("left_heel", "right_heel", "left_foot_index", "right_foot_index")
 _ANKLES = ("left_ankle", "right_ankle", "left_ankle", "right_ankle")
 
@@ -47,37 +52,32 @@ def blended(
         agree = np.linalg.norm(off, axis=-1) < _APART * size[:, None]
     out = np.full((len(time), len(target), 2), np.nan)
     score = np.zeros((len(time), len(target)))
-    shift = _through_time(time, np.where(agree[..., None], off, np.where(np.isfinite(own), 0.0, np.nan)), longest_s)
+    with np.errstate(invalid="ignore"):
+        tremble = _TREMBLE * np.nan_to_num(size, nan=1.0, posinf=1.0, neginf=1.0)
+    ran = np.logical_or.reduce(np.isfinite(own), (1, 2))
+    near = _near(time, ran, longest_s)
+
+    def told(values: Float[np.ndarray, "frames some 2"]) -> Float[np.ndarray, "frames some 2"]:
+        """Values of the frames in which the slower network ran, in all frames near one."""
+        return np.where(near[:, None, None], steadied(time, time[ran], values[ran], _SLOW_S, tremble), np.nan)
+
+    shift = told(np.where(agree[..., None], off, np.where(np.isfinite(own), 0.0, np.nan)))
     out[:, body] = xy + _SHARE * np.nan_to_num(shift)
     score[:, body] = confidence
-    feet, ankles = target.indices(_FEET), target.indices(_ANKLES)
-    hang = detail_xy[:, detail.indices(_FEET)] - detail_xy[:, detail.indices(_ANKLES)]
-    hang = np.where(agree[:, layout.indices(_ANKLES), None], hang, np.nan)
-    out[:, feet] = out[:, ankles] + _through_time(time, hang, longest_s)
-    sure = _through_time(time, np.where(np.isfinite(hang[..., :1]), detail_confidence[:, detail.indices(_FEET), None], np.nan), longest_s)
-    score[:, feet] = np.where(np.isfinite(out[:, feet, 0]), np.minimum(np.nan_to_num(sure[..., 0]), score[:, ankles]), 0.0)
+    feet, ankles = target.indices(_FEET), layout.indices(_ANKLES)
+    sound = agree[:, ankles]
+    hang = told(np.where(sound[..., None], detail_xy[:, detail.indices(_FEET)] - xy[:, ankles], np.nan))
+    out[:, feet] = np.where(np.isfinite(hang), steadied(time, time, xy[:, ankles] + hang, _STEADY_S, tremble), np.nan)
+    sure = told(np.where(sound, detail_confidence[:, detail.indices(_FEET)], np.nan)[..., None].repeat(2, -1))[..., 0]
+    score[:, feet] = np.where(np.isfinite(out[:, feet, 0]), np.clip(np.nan_to_num(sure), 0.0, confidence[:, ankles]), 0.0)
     return out, score
 
 
-def _through_time(
-    time: Float[np.ndarray, "frames"], values: Float[np.ndarray, "frames points xy"], longest_s: float
-) -> Float[np.ndarray, "frames points xy"]:
-    """Linearly between the frames that have values, as they are beyond the last; NaN too far from any."""
-    known = np.isfinite(values[..., 0])
-    before, after = _nearest(known), len(time) - 1 - _nearest(known[::-1])[::-1]
-    points = np.arange(values.shape[1])
-    has_before, has_after = before >= 0, after < len(time)
-    a, b = before.clip(0), after.clip(None, len(time) - 1)
-    has_before &= np.abs(time[:, None] - time[a]) <= longest_s
-    has_after &= np.abs(time[b] - time[:, None]) <= longest_s
-    width = time[b] - time[a]
-    share = np.where(width > 0, (time[:, None] - time[a]) / np.where(width > 0, width, 1.0), 0.0)
-    share = np.where(has_before & has_after, share, np.where(has_after, 1.0, 0.0))
-    found = (1 - share)[..., None] * np.nan_to_num(values[a, points]) + share[..., None] * np.nan_to_num(values[b, points])
-    return np.where((has_before | has_after)[..., None], found, np.nan)
-
-
-def _nearest(known: Bool[np.ndarray, "frames points"]) -> Int[np.ndarray, "frames points"]:
-    """The last frame up to each that is known; -1 before the first."""
-    rows = np.where(known, np.arange(len(known))[:, None], -1)
-    return np.maximum.accumulate(rows, axis=0)
+def _near(time: Float[np.ndarray, "frames"], ran: Bool[np.ndarray, "frames"], longest_s: float) -> Bool[np.ndarray, "frames"]:
+    """Frames near one in which the slower network ran."""
+    if not ran.any():
+        return np.zeros(len(time), bool)
+    instants = time[ran]
+    after = np.searchsorted(instants, time).clip(0, len(instants) - 1)
+    before = (after - 1).clip(0)
+    return np.minimum(np.abs(instants[after] - time), np.abs(instants[before] - time)) <= longest_s

@@ -1,70 +1,135 @@
-"""Which networks find and follow people, by how fast it must be."""
+"""Which networks find and follow people, by how fast it must be or by the user's own card."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+from jaxtyping import Float
+
 from recon3d.detect.blend import WITH_FEET
-from recon3d.detect.card import load_card
-from recon3d.detect.network import Network
+from recon3d.detect.card import ModelCard, load_card
+from recon3d.detect.network import Look, Network, looks_at_all
+from recon3d.detect.people import People
 from recon3d.errors import InputError, valid_names
-from recon3d.skeleton import Layout, load_layout
+from recon3d.skeleton import Layout, load_layout, map_layout
 
 Speed = Literal["fast", "default", "accurate"]
 SEARCH = "movenet_multipose"
 """Card of the network that finds everybody in an image."""
-_NETWORKS: dict[str, tuple[str, str | None, float, bool]] = {
-    "fast": ("movenet_lightning", None, 0.0, False),
-    "default": ("movenet_thunder", "blazepose_heavy", 0.25, False),
-    "accurate": ("movenet_thunder", "blazepose_heavy", 0.0, True),
+_FEW = 3  # points that a network shares with the searching one: with fewer it is not for bodies
+_PLAIN = (Look(),)
+_BOTH = (Look(), Look(mirrored=True))
+_IN_TURN = (Look(mirrored=True), Look(15.0), Look(-15.0))
+"""A network's error in one look lasts; those of looks so different are hardly related, and their mean is better by a fifth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Which networks run when.
+
+    Attributes:
+        single: card of the network for one person's crop.
+        detail: card of a slower one that is blended in and gives the feet (see `blended`); None for none.
+        detail_s: seconds between its runs at the most; it runs sooner when the pose has changed; 0 for every frame.
+        looks: of the first network.
+        detail_looks: of the slower one, one a run, in turn.
+        between_s: a frame nearer than this to the one before need not be looked at where all move evenly; 0 for every frame.
+    """
+
+    single: str
+    detail: str | None = None
+    detail_s: float = 0.0
+    looks: tuple[Look, ...] = _PLAIN
+    detail_looks: tuple[Look, ...] = _PLAIN
+    between_s: float = 0.021
+
+
+RECIPES: dict[str, Recipe] = {
+    "fast": Recipe("movenet_lightning"),
+    "default": Recipe("movenet_thunder", "blazepose_heavy", 0.1, detail_looks=_IN_TURN),
+    "accurate": Recipe("movenet_thunder", "blazepose_heavy", 0.0, _BOTH, _IN_TURN, between_s=0.0),
 }
-"""One person's network, the slower one beside it, seconds between its runs at the most, and whether mirror images are looked at too."""
+"""By speed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detector:
-    """The networks of one speed.
+    """Networks ready to run.
 
     Attributes:
-        multi: finds everybody in an image, coarsely.
-        single: one person's points in a crop, in every frame.
-        detail: a slower network that is blended in and gives the feet (see `blended`); None for none.
-        detail_s: seconds between its runs at the most; it runs sooner when the pose has changed; 0 for every frame.
-        mirrored: whether both look at the mirror image as well.
+        multi: finds everybody in an image.
+        single: one person's points in a crop; None where the first network is good enough to be run in every frame.
+        detail: a slower network that is blended in; None for none.
+        recipe: when they run.
     """
 
     multi: Network
-    single: Network
-    detail: Network | None = None
-    detail_s: float = 0.0
-    mirrored: bool = False
+    single: Network | None
+    detail: Network | None
+    recipe: Recipe
+
+    @property
+    def card(self) -> ModelCard:
+        """Of the network that runs in every frame."""
+        return self.multi.card if self.single is None else self.single.card
 
     @property
     def layout(self) -> Layout:
         """Of the points that come out."""
-        return self.single.card.points if self.detail is None else load_layout(WITH_FEET)
+        return self.card.points if self.detail is None else load_layout(WITH_FEET)
+
+    def search(self, image: np.ndarray) -> People:
+        """Everybody in an image, in the layout of `card`; coarse where another network looks closer."""
+        found = self.multi.people(image)
+        if self.multi.card.points is self.card.points:
+            return found
+        mapping = map_layout(self.multi.card.points, self.card.points)
+        if len(mapping.missing) > len(self.card.points) - _FEW:
+            # Not a body: one thing in the image, anywhere.
+            corners = np.array([[0.0, 0.0], [image.shape[1] - 1.0, image.shape[0] - 1.0]])
+            joints = len(self.card.points)
+            return People(corners[np.arange(joints) % 2][None], np.zeros((1, joints)), np.ones(1))
+        return People(mapping.positions(found.xy), mapping.confidences(found.confidence), found.score)
+
+    def person(self, image: np.ndarray, xy: Float[np.ndarray, "joints 2"], confidence: Float[np.ndarray, "joints"]) -> People:
+        """The one person whom rough points of the layout of `card` lie on."""
+        assert self.single is not None
+        return self.single.person(image, xy, confidence, looks=self.recipe.looks)
 
 
-def card_names_of(speed: str) -> tuple[str, ...]:
-    """Names of the cards that a speed uses."""
-    _check(speed)
-    single, detail, _, _ = _NETWORKS[speed]
-    return (SEARCH, single) if detail is None else (SEARCH, single, detail)
-
-
-def load_detector(speed: Speed = "default") -> Detector:
-    """The networks of a speed, ready to run.
+def cards_of(speed: str, card: str = "") -> tuple[ModelCard, ...]:
+    """The cards that a speed uses, or those beside a user's own card (a name or a path).
 
     Raises:
-        InputError: no such speed.
+        InputError: no such speed or card, or a card whose network is not for bodies.
     """
-    _check(speed)
-    _, _, detail_s, mirrored = _NETWORKS[speed]
+    if speed not in RECIPES:
+        raise InputError(f"speed must be {valid_names(RECIPES)}, not {speed!r}")
+    if not card:
+        recipe = RECIPES[speed]
+        return tuple(load_card(name) for name in (SEARCH, recipe.single, recipe.detail) if name is not None)
+    own = load_card(card)
+    return (own,) if looks_at_all(own) else (load_card(SEARCH), own)
+
+
+def load_detector(speed: Speed = "default", card: str = "", threads: int = 1) -> Detector:
+    """The networks of a speed, or a user's own beside what it needs, ready to run.
+
+    Args:
+        speed: fast, default or accurate.
+        card: name or path of a model card instead; the speed then only says whether every frame is looked at, and
+            whether its mirror image is too (accurate).
+        threads: a network may use.
+
+    Raises:
+        InputError: no such speed or card, or a file that is not the card's.
+    """
+    cards = cards_of(speed, card)
     with ThreadPoolExecutor() as pool:  # reading and preparing a network takes a good part of a second
-        multi, own, *slower = pool.map(lambda name: Network(load_card(name)), card_names_of(speed))
-    return Detector(multi, own, slower[0] if slower else None, detail_s, mirrored)
-
-
-def _check(speed: str) -> None:
-    if speed not in _NETWORKS:
-        raise InputError(f"speed must be {valid_names(_NETWORKS)}, not {speed!r}")
+        networks = list(pool.map(lambda one: Network(one, threads), cards))
+    recipe = RECIPES[speed]
+    if card:
+        recipe = replace(recipe, single=card, detail=None)
+        return Detector(networks[0], networks[1] if len(networks) > 1 else None, None, recipe)
+    return Detector(networks[0], networks[1], networks[2] if len(networks) > 2 else None, recipe)

@@ -1,11 +1,12 @@
 """A network as its card describes it: what it looks at goes in, people in pixels of the image come out."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from recon3d.detect.affine import Affine, back, box_crop, letterboxed, turned_crop, warped
+from recon3d.detect.affine import Affine, back, box_crop, letterboxed, turned, turned_crop, warped
 from recon3d.detect.card import ModelCard
 from recon3d.detect.decoders import DECODERS
 from recon3d.detect.people import People
@@ -16,6 +17,19 @@ from recon3d.skeleton import Layout
 _SEEN = 0.2  # score above which a point shapes the crop
 _MIN_CROP_PX = 24.0
 _MULTIPLE = 32  # px, that the sides of an input of any size are rounded to
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a network for one person looks at its crop.
+
+    Attributes:
+        turn_deg: by which the crop is turned further, clockwise.
+        mirrored: whether it sees the mirror image.
+    """
+
+    turn_deg: float = 0.0
+    mirrored: bool = False
 
 
 class Network:
@@ -71,7 +85,7 @@ class Network:
         xy: Float[np.ndarray, "joints 2"],
         confidence: Float[np.ndarray, "joints"],
         layout: Layout | None = None,
-        mirrored: bool = False,
+        looks: Sequence[Look] = (Look(),),
     ) -> People:
         """The person whom rough points lie on; px of the image.
 
@@ -80,22 +94,28 @@ class Network:
             xy: px of the image.
             confidence: of each point.
             layout: of these points; the card's own where it is not given.
-            mirrored: look at the mirror image as well, and take the mean: errors of the two are hardly related.
+            looks: how often the person is looked at, and how; the mean counts, since the errors of two looks are hardly related.
         """
         to_input = self.crop(xy, confidence, layout or self.card.points)
+        seen = [self._look(image, to_input, look) for look in looks]
+        if len(seen) == 1:
+            return seen[0]
+        return People(*(np.mean([getattr(one, name) for one in seen], axis=0) for name in ("xy", "confidence", "score")))
+
+    def _look(self, image: UInt8[np.ndarray, "height width 3"], to_input: Affine, look: Look) -> People:
+        to_input = turned(to_input, np.deg2rad(look.turn_deg), self.card.input)
         looked_at = warped(image, to_input, self.card.input)
-        found = _in_image(self.decoder.decode(self.run(looked_at), self.card), to_input)
-        if not mirrored:
-            return found
+        if not look.mirrored:
+            return _in_image(self.decoder.decode(self.run(looked_at), self.card), to_input)
         seen = self.decoder.decode(self.run(np.ascontiguousarray(looked_at[:, ::-1])), self.card)
-        mirror, turned = self.card.points.mirror, np.array([self.card.input[0] - 1, 0.0]) + seen.xy * [-1, 1]
-        other = _in_image(People(turned[:, mirror], seen.confidence[:, mirror], seen.score), to_input)
-        return People(*(0.5 * (getattr(found, name) + getattr(other, name)) for name in ("xy", "confidence", "score")))
+        mirror, flipped = self.card.points.mirror, np.array([self.card.input[0] - 1, 0.0]) + seen.xy * [-1, 1]
+        return _in_image(People(flipped[:, mirror], seen.confidence[:, mirror], seen.score), to_input)
 
     def crop(self, xy: Float[np.ndarray, "joints 2"], confidence: Float[np.ndarray, "joints"], layout: Layout) -> Affine:
         """What a network for one person looks at, from rough points of it."""
-        seen = confidence >= _SEEN
-        points = xy[seen] if seen.sum() >= 3 else xy
+        known = np.isfinite(xy).all(-1)
+        seen = known & (confidence >= _SEEN)
+        points = xy[seen] if seen.sum() >= 3 else xy[known]
         if self.decoder.turned:
             hips, shoulders = (xy[layout.indices([f"left_{part}", f"right_{part}"])].mean(0) for part in ("hip", "shoulder"))
             radius = max(float(np.linalg.norm(points - hips, axis=-1).max()), _MIN_CROP_PX)
@@ -113,6 +133,11 @@ class Network:
         if self._channels_first:
             values = values.transpose(2, 0, 1)
         return self._session.run(np.ascontiguousarray(values[None], dtype=self._session.dtype), self._outputs)
+
+
+def looks_at_all(card: ModelCard) -> bool:
+    """Whether a card's network finds everybody in a whole image; else it looks at the crop of one person."""
+    return card.decoder in DECODERS and DECODERS[card.decoder].whole
 
 
 def _in_image(seen: People, to_input: Affine) -> People:

@@ -1,22 +1,37 @@
-"""People of one view through time: found in the whole image now and then, followed by crops in between."""
+"""People of one view through time: found in the whole image now and then, followed by crops in between.
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+A person's place in the next frame is predicted from its velocity; what the networks find there is given to
+the people by its similarity to the predictions (OKS), one to one, sure finds first and weak ones to whoever
+is left (as ByteTrack, Zhang 2022). Who is hidden for a while keeps its id and is searched for where it was heading.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from recon3d.detect.blend import blended
-from recon3d.detect.detector import Detector, Speed, card_names_of
+from recon3d.detect.detector import Detector, Speed, cards_of
 from recon3d.detect.people import People
+from recon3d.detect.sheet import Row, Sheet, Sighting
+from recon3d.detect.similarity import matched, oks, person_size, spreads
 from recon3d.errors import InputError
-from recon3d.records import Frame, Keypoints2D, size_sigma_px
+from recon3d.records import Frame, Keypoints2D
+from recon3d.skeleton import LIMBS
 
-_SEEN = 0.2  # score above which a point tells two people apart
 _EARLY_S = 1e-3  # rounding of time stamps
 _SOME, _BENT = 0.8, 0.1  # a pose is another once a fifth of the joints moved by more than this share of the person
-_FAR = 2.0  # times the slower network's interval that it tells about
-_SAME_SHARE = 0.25  # of the person's size: two sets of points nearer than this are one person
+_WEAK = 0.5  # times a card's least score of a person: finds that nobody new comes from
+_ALIKE = 0.3  # least similarity of a person to its own prediction
+_ONE_PERSON = 0.8  # similarity of two finds that are one
+_LOOSE, _LOOSER_S = 2.0, 0.15  # predictions are this much less certain than annotators, and that much again after each of these times
+_BLIND_S = 0.1  # a crop is looked at where nobody was seen for up to this long
+_AGAIN_S = 0.12  # between searches while somebody is missed
+_INERTIA_S = 0.08  # over which velocity is averaged
+_COAST_S = 0.3  # after which a hidden person is expected to have stopped
+_CALM = 0.05  # of the person's size
+_SURE = 0.3  # score of a joint that tells whether a person moves evenly
+_LOOKS = 3  # that tell it
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,107 +40,280 @@ class TrackSettings:
 
     speed: Speed = "default"
     """fast, default or accurate: which networks run."""
+    detector: str = ""
+    """Model card of a network of one's own (a name or the path of a .toml file) instead of those of the speed."""
     search_s: float = 0.5
     """Seconds between two searches of the whole image for people who came in."""
     max_people: int = 4
     """People followed at once."""
-    patience: int = 5
-    """Frames that a person may go unseen before it is given up."""
+    patience_s: float = 1.0
+    """Seconds that a person may go unseen and keep its id."""
 
     def __post_init__(self) -> None:
-        card_names_of(self.speed)
-        for name, least in (("max_people", 1), ("patience", 0)):
-            if getattr(self, name) < least:
-                raise InputError(f"{name} must be {least} or more, not {getattr(self, name)}")
-        if not self.search_s > 0:
-            raise InputError(f"search_s must be positive, not {self.search_s}")
+        cards_of(self.speed, self.detector)
+        if self.max_people < 1:
+            raise InputError(f"max_people must be 1 or more, not {self.max_people}")
+        for name, least in (("search_s", 0.0), ("patience_s", -1e-9)):
+            if not getattr(self, name) > least:
+                raise InputError(f"{name} must be {'positive' if least == 0 else '0 or more'}, not {getattr(self, name)}")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Track:
     person: int
+    time: float
+    """s, when it was last seen."""
     xy: Float[np.ndarray, "joints 2"]
     confidence: Float[np.ndarray, "joints"]
-    unseen: int = 0
+    velocity: Float[np.ndarray, "2"] = field(default_factory=lambda: np.zeros(2))
+    """px/s, of the whole person."""
+    recent: list[tuple[float, np.ndarray, np.ndarray]] = field(default_factory=list)
+    """Times, points and scores of the last looks."""
     detailed: float = -np.inf
     """s, when the slower network last ran."""
     detailed_xy: Float[np.ndarray, "joints 2"] | None = None
     """The joints then."""
-    detail: People | None = None
-    """What it saw, in frames that it ran in."""
+    looks: int = 0
+    """Runs of the slower network."""
+
+    def predicted(self, time: float) -> Float[np.ndarray, "joints 2"]:
+        """Where it should be; who is hidden slows down."""
+        ahead = max(time - self.time, 0.0)
+        return self.xy + self.velocity * _COAST_S * (1 - np.exp(-ahead / _COAST_S))
+
+    def see(self, time: float, xy: Float[np.ndarray, "joints 2"], confidence: Float[np.ndarray, "joints"]) -> None:
+        """Take a find as this person's place now."""
+        since = time - self.time
+        if since > 0:
+            moved = np.nanmedian(xy - self.xy, axis=0) / since
+            share = 1 - np.exp(-since / _INERTIA_S)
+            self.velocity = self.velocity + share * (np.nan_to_num(moved) - self.velocity)
+        self.time, self.xy, self.confidence = time, xy, confidence
+        self.recent = [*self.recent[1 - _LOOKS :], (time, xy, confidence)]
+
+    def place(self, time: float, found: People, k: int) -> None:
+        """Put it where a search found it: coarsely, so that nothing is told about its motion."""
+        self.time, self.xy, self.confidence, self.velocity, self.recent = time, found.xy[k], found.confidence[k], np.zeros(2), []
 
 
 class Tracker:
-    """The people of one view, followed frame by frame; a new search restarts or adds some."""
+    """The people of one view, followed frame by frame; a new search adds some."""
 
     def __init__(self, detector: Detector, settings: TrackSettings = TrackSettings()):
         self.detector, self.settings = detector, settings
+        points = detector.card.points
+        self._spread = spreads(points)
+        limbs = [points.index(name) for name in LIMBS if name in points.points]
+        # A face trembles more than it moves, and moves with the body.
+        self._steady = np.array(limbs or range(len(points)))
         self._tracks: list[_Track] = []
         self._next = 0
+        self._now = -np.inf
+        self._searched = -np.inf
+        self._held: Frame | None = None
+        self._before: Row | None = None
+        self._open = True
 
     def search(self, image: UInt8[np.ndarray, "height width 3"]) -> People:
         """Everybody in the image, coarsely; nobody is followed yet."""
-        return self.detector.multi.people(image)
+        return self.detector.search(image)
 
-    def follow_all(self, found: People) -> None:
-        """Follow whoever is new among these people, besides those already followed."""
-        for k in range(len(found.score)):
-            if len(self._tracks) >= self.settings.max_people:
-                break
-            if not any(_same(t.xy, t.confidence, found.xy[k], found.confidence[k]) for t in self._tracks):
-                self._add(found, k)
+    def due(self, time: float) -> bool:
+        """Whether the whole image should be searched at this time, s."""
+        if self.detector.single is None and self._tracks:
+            return False  # every look is a search
+        missed = any(track.time < self._now for track in self._tracks)
+        wait = min(_AGAIN_S, self.settings.search_s) if missed or not self._tracks else self.settings.search_s
+        return time >= self._searched + wait - _EARLY_S
 
-    def follow_only(self, found: People, k: int) -> None:
+    def follow_all(self, found: People, time: float) -> None:
+        """Follow whoever is new among these people of a frame, and find again who was missed."""
+        self._searched, self._open = time, True
+        everybody = range(len(found))
+        pairs = self._assigned(time, found, everybody)
+        self._place_missed(time, found, pairs)
+        self._add_others(time, found, set(everybody) - {k for _, k in pairs})
+
+    def follow_only(self, found: People, k: int, time: float) -> None:
         """Follow this one of these people and nobody else; a track that is on it already goes on."""
-        mine = [t for t in self._tracks if _same(t.xy, t.confidence, found.xy[k], found.confidence[k])]
-        self._tracks = mine[:1]
-        if not mine:
-            self._add(found, k)
+        self._searched, self._open = time, False
+        pairs = self._assigned(time, found, [k])
+        self._place_missed(time, found, pairs)
+        self._tracks = [track for track, _ in pairs]
+        self._add_others(time, found, set() if pairs else {k})
 
-    def step(self, frame: Frame) -> "list[_Track]":
-        """The followed people in the next frame."""
-        single = self.detector.single
-        for track in self._tracks:
-            found = single.person(frame.image, track.xy, track.confidence, mirrored=self.detector.mirrored)
-            if found.score[0] >= single.card.min_score:
-                track.xy, track.confidence, track.unseen = found.xy[0], found.confidence[0], 0
-            else:
-                track.unseen += 1
-        self._drop()
-        seen = [t for t in self._tracks if t.unseen == 0]
-        return [_Track(t.person, t.xy, t.confidence, detail=self._detail(frame, t)) for t in seen]
+    def _place_missed(self, time: float, found: People, pairs: "list[tuple[_Track, int]]") -> None:
+        for track, k in pairs:
+            if track.time < self._now:
+                track.place(time, found, k)
 
-    def _detail(self, frame: Frame, track: _Track) -> People | None:
-        """What the slower network sees, if it is its turn."""
-        detail = self.detector.detail
-        late = frame.time >= track.detailed + self.detector.detail_s - _EARLY_S
-        if detail is None or not (late or _bent(track.xy, track.detailed_xy)):
-            return None
-        track.detailed, track.detailed_xy = frame.time, track.xy
-        found = detail.person(frame.image, track.xy, track.confidence, self.detector.single.card.points, self.detector.mirrored)
-        return found if found.score[0] >= detail.card.min_score else None
+    def _add_others(self, time: float, found: People, others: set[int]) -> None:
+        for k in sorted(others):
+            if len(self._tracks) < self.settings.max_people:
+                self._tracks.append(_Track(self._next, time, found.xy[k], found.confidence[k]))
+                self._next += 1
+
+    def step(self, frame: Frame) -> list[Row]:
+        """Follow people into the next frame; the rows that are finished with it.
+
+        A frame shortly after another is held back; where the next one shows that everybody moved evenly, it
+        is what lies between, else the networks look at it after all.
+        """
+        if self._may_wait(frame):
+            self._held = frame
+            return []
+        before, held, self._held = self._before, self._held, None
+        row = Row(frame.number, frame.time, self._look(frame))
+        self._before = row
+        if held is None or before is None:
+            return [row]
+        return [Row(held.number, held.time, self._between(held, before, row)), row]
+
+    def finish(self) -> list[Row]:
+        """The row of a frame that is held back, if one is."""
+        held, self._held = self._held, None
+        if held is None:
+            return []
+        self._before = Row(held.number, held.time, self._look(held))
+        return [self._before]
 
     def forget(self) -> None:
         """Follow nobody any more."""
-        self._tracks, self._next = [], 0
+        self._tracks, self._next, self._before, self._held, self._searched = [], 0, None, None, -np.inf
 
     @property
     def idle(self) -> bool:
         """Nobody is followed."""
         return not self._tracks
 
-    def _add(self, found: People, k: int) -> None:
-        self._tracks.append(_Track(self._next, found.xy[k], found.confidence[k]))
-        self._next += 1
+    def _may_wait(self, frame: Frame) -> bool:
+        """Whether the next frame may tell what this one shows: everybody was just seen, and no turn of the slower network is due."""
+        recipe, before = self.detector.recipe, self._before
+        if self._held is not None or before is None or not self._tracks or not 0 < frame.time - before.time <= recipe.between_s:
+            return False
+        seen = all(track.time == before.time and len(track.recent) > 1 for track in self._tracks)
+        late = self.detector.detail is not None and any(frame.time >= t.detailed + recipe.detail_s - _EARLY_S for t in self._tracks)
+        return seen and not late
 
-    def _drop(self) -> None:
-        """Give up who was lost, and the younger of two tracks that fell onto one person."""
+    def _look(self, frame: Frame) -> tuple[Sighting, ...]:
+        """Run the networks on a frame, and say who is who."""
+        if self.detector.single is None:
+            found = self.detector.search(frame.image)
+        else:
+            active = [track for track in self._tracks if frame.time - track.time <= _BLIND_S or track.time == self._now]
+            seen = [self.detector.person(frame.image, t.predicted(frame.time), t.confidence) for t in active]
+            found = _together(seen, len(self._spread))
+        self._now = frame.time
+        found = self._distinct(found)
+        sure = np.flatnonzero(found.score >= self.detector.card.min_score).tolist()
+        weak = np.flatnonzero((found.score < self.detector.card.min_score) & (found.score >= _WEAK * self.detector.card.min_score)).tolist()
+        pairs = self._assigned(frame.time, found, sure)
+        taken = {id(track) for track, _ in pairs}
+        pairs += self._assigned(frame.time, found, weak, [track for track in self._tracks if id(track) not in taken])
+        for track, k in pairs:
+            track.see(frame.time, found.xy[k], found.confidence[k])
+        self._drop(frame)
+        if self.detector.single is None and self._open:
+            self._add_others(frame.time, found, set(sure) - {k for _, k in pairs})
+        here = [track for track in self._tracks if track.time == frame.time]
+        return tuple(Sighting(t.person, t.xy, t.confidence, self._detail(frame, t)) for t in here)
+
+    def _between(self, held: Frame, before: Row, after: Row) -> tuple[Sighting, ...]:
+        """People of a frame that was held back."""
+        share = (held.time - before.time) / (after.time - before.time)
+        earlier = {one.person: one for one in before.people}
+        tracks = {track.person: track for track in self._tracks}
+        out: list[Sighting] = []
+        for one in after.people:
+            last = earlier.get(one.person)
+            if last is None:
+                continue
+            xy, confidence = (1 - share) * last.xy + share * one.xy, np.minimum(last.confidence, one.confidence)
+            if not _calm(tracks[one.person].recent, self._steady):
+                found = self._find(held, xy, confidence)
+                if found is None:
+                    continue
+                xy, confidence = found
+            out.append(Sighting(one.person, xy, confidence))
+        return tuple(out)
+
+    def _find(self, frame: Frame, xy: np.ndarray, confidence: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """The person near these points, if the networks see one."""
+        single = self.detector.single
+        found = self.detector.search(frame.image) if single is None else self.detector.person(frame.image, xy, confidence)
+        alike = oks(xy[None], confidence[None], found.xy, found.confidence, self._spread, _LOOSE)[0] * (
+            found.score >= self.detector.card.min_score
+        )
+        if not len(alike) or alike.max() < _ALIKE:
+            return None
+        return found.xy[alike.argmax()], found.confidence[alike.argmax()]
+
+    def _detail(self, frame: Frame, track: _Track) -> People | None:
+        """What the slower network sees, if it is its turn."""
+        detail, recipe = self.detector.detail, self.detector.recipe
+        late = frame.time >= track.detailed + recipe.detail_s - _EARLY_S
+        if detail is None or not (late or _bent(track.xy, track.detailed_xy)):
+            return None
+        track.detailed, track.detailed_xy = frame.time, track.xy
+        look = recipe.detail_looks[track.looks % len(recipe.detail_looks)]
+        track.looks += 1
+        found = detail.person(frame.image, track.xy, track.confidence, self.detector.card.points, [look])
+        return found if found.score[0] >= detail.card.min_score else None
+
+    def _assigned(
+        self, time: float, found: People, which: Sequence[int], tracks: "list[_Track] | None" = None
+    ) -> "list[tuple[_Track, int]]":
+        """Which tracks some of the finds belong to."""
+        tracks, which = self._tracks if tracks is None else tracks, list(which)
+        if not tracks or not which:
+            return []
+        loose = np.array([_LOOSE + max(time - track.time, 0.0) / _LOOSER_S for track in tracks])
+        xy, score = np.stack([t.predicted(time) for t in tracks]), np.stack([t.confidence for t in tracks])
+        alike = oks(xy, score, found.xy[which], found.confidence[which], self._spread, loose)
+        return [(tracks[a], which[b]) for a, b in matched(alike, _ALIKE)]
+
+    def _distinct(self, found: People) -> People:
+        """Finds that are not of one person; the surest of each."""
+        order = np.argsort(-found.score, kind="stable")
+        alike = oks(found.xy, found.confidence, found.xy, found.confidence, self._spread)
+        kept: list[int] = []
+        for k in order.tolist():
+            if not (alike[k, kept] >= _ONE_PERSON).any():
+                kept.append(k)
+        return People(found.xy[kept], found.confidence[kept], found.score[kept])
+
+    def _drop(self, frame: Frame) -> None:
+        """Give up who was unseen for too long, or was heading out of the image."""
+        size = np.array([frame.image.shape[1], frame.image.shape[0]])
         kept: list[_Track] = []
         for track in self._tracks:
-            lost = track.unseen > self.settings.patience
-            if not lost and not any(_same(k.xy, k.confidence, track.xy, track.confidence) for k in kept):
+            middle = np.nanmedian(track.predicted(frame.time), axis=0)
+            left = track.time < frame.time and bool(((middle < 0) | (middle > size - 1)).any())
+            if not left and frame.time - track.time <= self.settings.patience_s + _EARLY_S:
                 kept.append(track)
         self._tracks = kept
+
+
+def _together(people: Sequence[People], joints: int) -> People:
+    if not people:
+        return People(np.zeros((0, joints, 2)), np.zeros((0, joints)), np.zeros(0))
+    return People(*(np.concatenate([getattr(one, name) for one in people]) for name in ("xy", "confidence", "score")))
+
+
+def _calm(recent: Sequence[tuple[float, np.ndarray, np.ndarray]], joints: Int[np.ndarray, "some"]) -> bool:
+    """Whether some joints of a person lie on lines in three looks, as near as a detector can tell.
+
+    Of motion with acceleration a, looked at one step before and one after the middle, their mean is off by a/2
+    (in steps squared), while the looks before tell the last one to 3a or 4a: what passes is off by at most 0.8 %
+    of the person's size, less than a detector's sigma.
+    """
+    if len(recent) < _LOOKS:
+        return False
+    size = person_size(recent[-1][1])
+    (t0, x0, c0), (t1, x1, c1), (t2, x2, c2) = [(t, x[joints], c[joints]) for t, x, c in recent]
+    off = np.linalg.norm(x2 - x1 - (x1 - x0) * ((t2 - t1) / (t1 - t0)), axis=-1)
+    sure = (np.minimum(np.minimum(c0, c1), c2) >= _SURE) & np.isfinite(off)
+    return bool(sure.any() and off[sure].max() <= _CALM * size)
 
 
 def _bent(xy: Float[np.ndarray, "joints 2"], before: Float[np.ndarray, "joints 2"] | None) -> bool:
@@ -133,18 +321,8 @@ def _bent(xy: Float[np.ndarray, "joints 2"], before: Float[np.ndarray, "joints 2
     if before is None:
         return True
     moved = xy - before
-    off = np.linalg.norm(moved - np.median(moved, axis=0), axis=-1)
-    return float(np.quantile(off, _SOME)) > _BENT * float(np.ptp(xy, axis=0).max())
-
-
-def _same(
-    a: Float[np.ndarray, "joints 2"], ca: Float[np.ndarray, "joints"], b: Float[np.ndarray, "joints 2"], cb: Float[np.ndarray, "joints"]
-) -> bool:
-    both = (ca >= _SEEN) & (cb >= _SEEN)
-    if both.sum() < 3:
-        both = np.ones(len(a), bool)
-    size = max(float(np.ptp(a[both], axis=0).max()), float(np.ptp(b[both], axis=0).max()), 1.0)
-    return float(np.median(np.linalg.norm(a[both] - b[both], axis=-1))) < _SAME_SHARE * size
+    off = np.linalg.norm(moved - np.nanmedian(moved, axis=0), axis=-1)
+    return float(np.nanquantile(off, _SOME)) > _BENT * float(np.nanmax(np.fmax.reduce(xy, 0) - np.fmin.reduce(xy, 0)))
 
 
 def detect_windows(
@@ -152,82 +330,13 @@ def detect_windows(
 ) -> Iterator[Keypoints2D]:
     """Keypoints of everybody in one camera's frames (of this width and height, px), window by window."""
     sheet = Sheet(camera, size, tracker.detector)
-    searched = -np.inf
     for frame in frames:
-        if frame.time >= searched + tracker.settings.search_s or tracker.idle:
-            tracker.follow_all(tracker.search(frame.image))
-            searched = frame.time
-        sheet.add(frame, tracker.step(frame))
-        if len(sheet) == window:
+        if tracker.due(frame.time):
+            sheet.add(tracker.finish())
+            tracker.follow_all(tracker.search(frame.image), frame.time)
+        sheet.add(tracker.step(frame))
+        if len(sheet) >= window:
             yield sheet.take()
+    sheet.add(tracker.finish())
     if len(sheet):
         yield sheet.take()
-
-
-class Sheet:
-    """Rows of a view's people that become a `Keypoints2D`."""
-
-    def __init__(self, camera: str, size: tuple[int, int], detector: Detector):
-        self.camera, self.size, self.detector = camera, size, detector
-        self._rows: list[tuple[int, float, list[_Track]]] = []
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def add(self, frame: Frame, people: "list[_Track]") -> None:
-        """The people of the next frame."""
-        self._rows.append((frame.number, frame.time, people))
-
-    def take(self) -> Keypoints2D:
-        """All rows so far as a record; the sheet is empty afterwards."""
-        rows, self._rows = self._rows, []
-        card = self.detector.single.card
-        slots = max([1, *(len(people) for _, _, people in rows)])
-        xy = np.full((len(rows), slots, len(card.points), 2), np.nan)
-        confidence, person = np.zeros(xy.shape[:3]), np.full(xy.shape[:2], -1, dtype=np.int64)
-        for k, (_, _, people) in enumerate(rows):
-            for slot, track in enumerate(people):
-                xy[k, slot], confidence[k, slot], person[k, slot] = track.xy, track.confidence, track.person
-        if self.detector.detail is not None:
-            xy, confidence = self._with_detail(rows, xy, confidence, person)
-        with np.errstate(invalid="ignore"):
-            box = np.concatenate([np.fmin.reduce(xy, 2), np.fmax.reduce(xy, 2)], -1)
-        return Keypoints2D(
-            layout=self.detector.layout,
-            camera=self.camera,
-            size=self.size,
-            frame=np.array([number for number, _, _ in rows], dtype=np.int64),
-            time=np.array([time for _, time, _ in rows]),
-            person_id=person,
-            xy=xy.astype(np.float32),
-            confidence=confidence.astype(np.float32),
-            sigma_px=size_sigma_px(xy, confidence, card.sigma_share),
-            box=box.astype(np.float32),
-            score_kind=card.score_kind,
-        )
-
-    def _with_detail(
-        self,
-        rows: "list[tuple[int, float, list[_Track]]]",
-        xy: Float[np.ndarray, "frames slots joints 2"],
-        confidence: Float[np.ndarray, "frames slots joints"],
-        person: Int[np.ndarray, "frames slots"],
-    ) -> tuple[Float[np.ndarray, "frames slots outputs 2"], Float[np.ndarray, "frames slots outputs"]]:
-        """The slower network's points blended in, person by person."""
-        assert self.detector.detail is not None
-        points = self.detector.detail.card.points
-        time = np.array([time for _, time, _ in rows])
-        out = np.full((*person.shape, len(self.detector.layout), 2), np.nan)
-        score = np.zeros(out.shape[:3])
-        steps = np.diff(time)
-        longest = _FAR * max(self.detector.detail_s, float(np.median(steps)) if len(steps) else 0.0) + _EARLY_S
-        for identity in np.unique(person[person >= 0]).tolist():
-            frame, slot = np.nonzero(person == identity)
-            detail_xy, detail_score = np.full((len(frame), len(points), 2), np.nan), np.zeros((len(frame), len(points)))
-            for row, (k, own) in enumerate(zip(frame.tolist(), slot.tolist(), strict=True)):
-                detail = rows[k][2][own].detail
-                if detail is not None:
-                    detail_xy[row], detail_score[row] = detail.xy[0], detail.confidence[0]
-            seen = (xy[frame, slot], confidence[frame, slot], self.detector.single.card.points)
-            out[frame, slot], score[frame, slot] = blended(time[frame], *seen, detail_xy, detail_score, points, longest)
-        return out, score

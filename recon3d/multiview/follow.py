@@ -59,7 +59,7 @@ def follow_subject(
         settings: how people are followed.
         watch: told after every block which frame comes next.
     """
-    detector = load_detector(settings.speed)
+    detector = load_detector(settings.speed, settings.detector)
     views = [
         _View(v, v.frames(start, stop), Tracker(detector, settings), Sheet(v.camera, v.size, detector), fit)
         for v, start in zip(videos, starts, strict=True)
@@ -114,18 +114,18 @@ def _agree(views: Sequence[_View], rig: CameraRig, subject: SubjectTracker) -> N
     slots = subject.choose(instant)[:, 0]
     agreed = (slots >= 0).sum() >= 2
     for view, slot in zip(views, slots.tolist(), strict=True):
-        if view.found is None:
+        if view.found is None or view.ahead is None:
             continue
         if slot >= 0 and slot < len(view.found.score):
-            view.tracker.follow_only(view.found, slot)
+            view.tracker.follow_only(view.found, slot, view.ahead.time)
         elif not agreed or view.tracker.idle:
             # A view that does not vote may still show the subject, hidden from the coarse search.
-            view.tracker.follow_all(view.found)
+            view.tracker.follow_all(view.found, view.ahead.time)
 
 
 def _coarse(view: _View) -> Keypoints2D:
     found = view.found
-    card = view.tracker.detector.multi.card
+    card = view.tracker.detector.card
     count, joints = (max(len(found.score), 1) if found is not None else 1), len(card.points)
     xy, confidence = np.full((1, count, joints, 2), np.nan, np.float32), np.zeros((1, count, joints), np.float32)
     if found is not None and len(found.score):
@@ -147,9 +147,10 @@ def _coarse(view: _View) -> Keypoints2D:
 def _run_block(view: _View, camera: Camera, end: float) -> None:
     """Follow people up to a time on the rig's axis."""
     while view.ahead is not None and _world_time(view, camera) < end:
-        view.sheet.add(view.ahead, view.tracker.step(view.ahead))
+        view.sheet.add(view.tracker.step(view.ahead))
         view.ahead = next(view.frames, None)
         view.done = view.ahead is None
+    view.sheet.add(view.tracker.finish())
 
 
 def _take(views: Sequence[_View], rig: CameraRig) -> list[Keypoints2D]:

@@ -14,7 +14,7 @@ import numpy as np
 
 import recon3d
 from recon3d import io, motion
-from recon3d.detect import card_names_of, load_card
+from recon3d.detect import cards_of
 from recon3d.errors import CameraError, InputError
 from recon3d.geometry import CameraRig
 from recon3d.geometry.threads import single_threaded
@@ -191,7 +191,10 @@ def _evidence(
         job.settings.multiview.window,
     ]
     if found.videos:
-        made_from += [as_tables(job.settings)["detect"], *(load_card(name).sha256 for name in card_names_of(job.settings.detect.speed))]
+        made_from += [
+            as_tables(job.settings)["detect"],
+            *(card.sha256 for card in cards_of(job.settings.detect.speed, job.settings.detect.detector)),
+        ]
     stage = take.stage("keypoints2d", made_from)
     names = list(found.paths)
     if not stage.complete:

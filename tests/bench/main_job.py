@@ -82,7 +82,7 @@ def _bare_networks() -> str:
 
     from recon3d.detect import load_detector
 
-    single, image = load_detector().single, np.zeros((1920, 1080, 3), np.uint8)
+    single, image = load_detector(), np.zeros((1920, 1080, 3), np.uint8)
     corners, sure = np.array([[200.0, 600], [880, 1320]]), np.ones(2)
 
     def one(_: int) -> None:

@@ -133,19 +133,21 @@ def test_nobody_in_the_picture():
     tracker = Tracker(detector())
     grey = np.full((480, 640, 3), 128, np.uint8)
     assert len(tracker.detector.multi.people(grey)) == 0
-    tracker.follow_all(tracker.search(grey))
+    tracker.follow_all(tracker.search(grey), 0.0)
     assert tracker.idle
-    assert tracker.step(still(grey)) == []
+    (row,) = tracker.step(still(grey))
+    assert row.people == ()
 
 
 def test_someone_who_leaves_is_given_up():
     tracker = Tracker(detector())
     image = cv2.resize(frame("cam03", 0), (544, 960))
-    tracker.follow_all(tracker.search(image))
-    assert len(tracker.step(still(image))) == 1
+    tracker.follow_all(tracker.search(image), 0.0)
+    (row,) = tracker.step(still(image))
+    assert len(row.people) == 1
     grey = np.full_like(image, 128)
-    for _ in range(tracker.settings.patience + 2):
-        tracker.step(still(grey))
+    for number in range(1, 64):
+        tracker.step(still(grey, number))
     assert tracker.idle
 
 
@@ -153,6 +155,31 @@ def test_two_tracks_never_follow_one_person():
     tracker = Tracker(detector())
     image = cv2.resize(frame("cam03", 0), (544, 960))
     found = tracker.search(image)
-    tracker.follow_all(found)
-    tracker.follow_all(found)
-    assert len(tracker.step(still(image))) == 1
+    tracker.follow_all(found, 0.0)
+    tracker.follow_all(found, 0.0)
+    (row,) = tracker.step(still(image))
+    assert len(row.people) == 1
+
+
+def test_a_person_cut_by_the_border_has_no_points_outside():
+    """Only the upper half of the person is in the picture: what is outside was not seen."""
+    want = subject("cam03", 0)
+    hips = int(np.nanmean(want[[11, 12], 1]))
+    image = np.ascontiguousarray(frame("cam03", 0)[: hips + 20])
+    size = (image.shape[1], image.shape[0])
+    (seen,) = detect_windows([still(image, k) for k in range(3)], "cam03", size, Tracker(detector()))
+    known = np.isfinite(seen.xy[..., 0])
+    assert (seen.xy[known][:, 1] <= size[1] * 1.03).all()
+    assert (seen.confidence[~known] == 0).all()
+    assert np.nanmedian(np.linalg.norm(seen.xy[0, 0, [5, 6]] - want[[5, 6]], axis=-1)) < 40
+
+
+def test_a_pixelated_face_leaves_the_body():
+    want = subject("cam03", 0)
+    image = frame("cam03", 0).copy()
+    x, y = np.nanmean(want[:5], axis=0).astype(int)
+    face = image[y - 60 : y + 60, x - 60 : x + 60]
+    face[:] = cv2.resize(cv2.resize(face, (6, 6), interpolation=cv2.INTER_AREA), (120, 120), interpolation=cv2.INTER_NEAREST)
+    (seen,) = detect_windows([still(image)], "cam03", (image.shape[1], image.shape[0]), Tracker(detector()))
+    off = np.linalg.norm(seen.xy[0, 0, 5:17] - want[5:], axis=-1)
+    assert np.nanmedian(off) < 20
