@@ -9,6 +9,7 @@ import pytest
 from recon3d.errors import InputError, LayoutError
 from recon3d.io.keypoints import KEYPOINT_READERS, KeypointOptions, read_keypoints
 from recon3d.io.keypoints.openpose_3d import read_openpose_3d
+from recon3d.io.keypoints.whole_image import is_of_whole_image
 from recon3d.skeleton import load_layout
 from tests.io import keypoint_files as files
 from tests.io.keypoint_files import FRAMES, OPTIONS, SIZE, check, scene
@@ -197,9 +198,43 @@ def test_rtmlib_phantom_person_is_dropped(tmp_path):
     assert file.views[0].score_kind == "simcc"
 
 
-def test_rtmlib_without_boxes_keeps_the_phantom_and_says_so(tmp_path):
+def test_rtmlib_without_boxes_tells_the_phantom_by_its_points(tmp_path):
     file = read_keypoints(files.rtmlib(tmp_path / "a", boxes=False), OPTIONS)
-    assert "so these are still in" in file.notes[0]
+    check(filled(file.views[0]), scene(), "coco_17", ids=False, scores=False)
+    assert file.notes == ("rtmlib took the whole image for a person in 9 frames: left out",)
+
+
+def test_rtmlib_rounded_without_boxes_keeps_the_phantom_and_says_so(tmp_path):
+    data = json.loads(files.rtmlib(tmp_path / "a", boxes=False).read_text())
+    for entry in data:
+        entry["keypoints"] = np.round(entry["keypoints"]).tolist()
+    file = read_keypoints(files.dump(tmp_path / "b", data), OPTIONS)
+    assert "may still be in" in file.notes[0]
+    assert np.isfinite(file.views[0].xy[1]).any()
+
+
+def test_rtmlib_arrays_without_the_phantom(tmp_path):
+    places, scores = np.full((2, 2, 17, 2), np.nan), np.zeros((2, 2, 17))
+    places[0, 0], scores[0, 0] = scene()[1].points[:, :2], 0.8
+    places[1, 1], scores[1, 1] = files.whole_image_points(17, 3), 0.2
+    np.savez(tmp_path / "a.npz", keypoints=places, scores=scores)
+    file = read_keypoints(tmp_path / "a.npz", OPTIONS)
+    assert np.isfinite(file.views[0].xy).all((1, 2, 3)).tolist() == [True, False]
+    assert "1 frames" in file.notes[0]
+
+
+@pytest.mark.parametrize("taken", [(192, 256), (288, 384), (256, 256)])
+@pytest.mark.parametrize("size", [(1920, 1080), (1080, 1920), (640, 480), (333, 517)])
+def test_the_grid_of_the_whole_image(taken, size):
+    for seed in range(5):
+        xy = files.whole_image_points(17, seed, size, taken)
+        points = np.c_[xy, np.full(17, 0.2)]
+        assert is_of_whole_image(np.round(points, 2), size)
+        assert not is_of_whole_image(points + [0.05, 0, 0], size)
+        assert not is_of_whole_image(points[:9], size)
+        assert not is_of_whole_image(np.c_[xy * 0.9 + 10, points[:, 2]], size)  # another box
+        with_neck = np.insert(points, 1, points[[5, 6]].mean(0), axis=0)
+        assert is_of_whole_image(with_neck, size)
 
 
 def test_rtmlib_of_one_image(tmp_path):

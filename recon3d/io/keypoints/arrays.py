@@ -25,8 +25,9 @@ from jaxtyping import Float
 
 from recon3d.errors import InputError
 from recon3d.io.files import read_json
-from recon3d.io.keypoints.found import FoundKeypoints, KeypointOptions, PeopleRows
+from recon3d.io.keypoints.found import FoundKeypoints, KeypointOptions, PeopleRows, Size
 from recon3d.io.keypoints.gather import numbers
+from recon3d.io.keypoints.whole_image import is_of_whole_image
 from recon3d.skeleton import load_layout
 
 _MULTIPOSE = 56  # 17 times y, x, score; box; score
@@ -92,7 +93,7 @@ def read_array(path: Path, options: KeypointOptions) -> list[FoundKeypoints]:
         return _told(path, numbers(read_json(path), str(path)))
     held = load_arrays(path)
     if {"keypoints", "scores"} <= set(held):
-        return [_rtmlib(path, held["keypoints"], held["scores"])]
+        return [_rtmlib(path, held["keypoints"], held["scores"], options.size)]
     if len(held) != 1:
         raise InputError(f"{path} holds the arrays {', '.join(sorted(held))}: 'keypoints' and 'scores' were expected, or one alone")
     (array,) = held.values()
@@ -132,7 +133,7 @@ def _movenet(path: Path, points: Float[np.ndarray, "frames people 17 3"]) -> Fou
     return FoundKeypoints(path, path.stem, load_layout("coco_17"), rows, "heatmap", normalised=True, notes=(_MOVENET,))
 
 
-def _rtmlib(path: Path, places: np.ndarray, scores: np.ndarray) -> FoundKeypoints:
+def _rtmlib(path: Path, places: np.ndarray, scores: np.ndarray, size: Size | None) -> FoundKeypoints:
     if places.ndim == 3 and scores.ndim == 2:  # one image's
         places, scores = places[None], scores[None]
     if places.ndim != 4 or places.shape[-1] != 2 or places.shape[:-1] != scores.shape or "O" in (places.dtype.kind, scores.dtype.kind):
@@ -142,6 +143,13 @@ def _rtmlib(path: Path, places: np.ndarray, scores: np.ndarray) -> FoundKeypoint
     if not (places.dtype.kind in "fiu" and scores.dtype.kind in "fiu"):
         raise InputError(f"{path} holds {places.dtype} and {scores.dtype}, not numbers")
     points = np.concatenate([as_float(places), as_float(scores)[..., None]], axis=-1)
+    with np.errstate(invalid="ignore"):
+        there = np.any(np.isfinite(points).all(-1) & (points[..., 2] > 0), axis=2)
+    alone = [(frame, int(np.argmax(there[frame]))) for frame in np.flatnonzero(there.sum(1) == 1).tolist()]
+    phantoms = [place for place in alone if size is not None and is_of_whole_image(points[place], size)]
+    for frame, slot in phantoms:
+        points[frame, slot, :, 2] = 0
+    notes = (f"rtmlib took the whole image for a person in {len(phantoms)} frames: left out",) if phantoms else ()
     rows = PeopleRows.of_slots(np.arange(len(points)), points, np.full(points.shape[1], -1))
     known = ("coco_17", "ap10k_17", "halpe_26", "wholebody_133", "openpose_134", "hand_21")
-    return FoundKeypoints(path, path.stem, None, rows, "simcc", known)
+    return FoundKeypoints(path, path.stem, None, rows, "simcc", known, notes=notes)

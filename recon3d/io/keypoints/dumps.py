@@ -11,8 +11,8 @@ What recon3d would have written, where no program decides it::
 MediaPipe: a list with an entry a frame, which is null, the landmarks of a person (objects with x, y, visibility and
 presence, in shares of the image), a list of such, or an object with ``pose_landmarks``, ``landmark`` or
 ``landmarks``. rtmlib: a list with an object a frame of ``keypoints`` (people, points, 2) and ``scores`` (people,
-points). rtmlib takes the whole image for a person where it finds none; that phantom is left out where boxes were
-saved, and nothing tells it where not. Either object may have ``frame``.
+points). rtmlib takes the whole image for a person where it finds none; that phantom is left out, told by its box or,
+where boxes were not saved, by where its points lie (`recon3d.io.keypoints.whole_image`). Either object may have ``frame``.
 """
 
 from collections.abc import Iterator
@@ -25,6 +25,7 @@ from recon3d.errors import InputError
 from recon3d.io.files import read_json
 from recon3d.io.keypoints.found import FoundKeypoints, KeypointOptions, Size
 from recon3d.io.keypoints.gather import Gather, corners, entries, number, numbers, rows_of, scored, whole
+from recon3d.io.keypoints.whole_image import is_of_whole_image
 from recon3d.skeleton import load_layout
 
 OWN_DUMP = "recon3d-dump"
@@ -33,7 +34,10 @@ _LISTS = ("pose_landmarks", "landmark", "landmarks", "hand_landmarks")
 _RTMLIB = ("coco_17", "ap10k_17", "halpe_26", "wholebody_133", "openpose_134", "hand_21")
 _MEDIAPIPE = ("mediapipe_33", "hand_21")
 _PIXELS = 3.0  # landmarks in shares of the image may lie outside it, but not so far
-_PHANTOM = "rtmlib gives a person for every frame, the whole image where it found nobody: no boxes were saved, so these are still in"
+_PHANTOM = (
+    "rtmlib gives a person for every frame, the whole image where it found nobody: no boxes were saved, and none was told by its "
+    "points (the image size must be given, and coordinates not be rounded to whole pixels): such people may still be in"
+)
 
 
 def is_own_dump(data: Any) -> bool:
@@ -94,15 +98,18 @@ def read_rtmlib(path: Path, options: KeypointOptions) -> list[FoundKeypoints]:
             where = f"frame {frame}, person {k}"
             box = people.attempt(corners, boxes[k], where) if len(boxes) == len(listed) else None
             boxless = boxless or box is None
-            if box is not None and len(listed) == 1 and _is_whole_image(box, options.size):
-                dropped += 1
-                continue
             found = people.attempt(scored, xy, score, where)
-            if found is not None:
+            if found is None:
+                continue
+            # Of several people, all have a box of their own.
+            if len(listed) == 1 and options.size is not None and _is_whole_image(box, found, options.size):
+                dropped += 1
+            else:
                 people.add(frame, found, -1, box)
     rows = people.done()
     notes = (f"rtmlib took the whole image for a person in {dropped} frames: left out",) if dropped else ()
-    return [FoundKeypoints(path, path.stem, None, rows, "simcc", _RTMLIB, notes=(*notes, *((_PHANTOM,) if boxless else ()), *people.notes))]
+    notes += (_PHANTOM,) if boxless and not dropped else ()
+    return [FoundKeypoints(path, path.stem, None, rows, "simcc", _RTMLIB, notes=(*notes, *people.notes))]
 
 
 def read_mediapipe(path: Path, options: KeypointOptions) -> list[FoundKeypoints]:
@@ -136,8 +143,8 @@ def _size(value: Any, path: Path) -> Size:
     raise InputError(f"{path}: size must be [width, height]")
 
 
-def _is_whole_image(box: np.ndarray, size: Size | None) -> bool:
-    return size is not None and bool((np.abs(box - [0, 0, *size]) <= 1).all())
+def _is_whole_image(box: np.ndarray | None, points: np.ndarray, size: Size) -> bool:
+    return is_of_whole_image(points, size) if box is None else bool((np.abs(box - [0, 0, *size]) <= 1).all())
 
 
 def _landmarks(entry: Any) -> Iterator[Any]:

@@ -32,6 +32,7 @@ from tests.io.keypoint_files.frames import (
     pose_detection,
     posenet,
     rtmlib,
+    whole_image_points,
     yolo_folder,
     yolo_json,
 )
@@ -131,6 +132,7 @@ __all__ = [
     "sleap",
     "sleap_analysis",
     "sleap_csv",
+    "whole_image_points",
     "yolo_folder",
     "yolo_json",
 ]

@@ -93,13 +93,19 @@ def mmpose_demo(path: Path, layout: str = "coco_17") -> Path:
     return dump(path, {"meta_info": meta, "instance_info": frames})
 
 
+def whole_image_points(count: int, seed: int, size: tuple[int, int] = SIZE, taken: tuple[int, int] = (192, 256)) -> np.ndarray:
+    """Where rtmlib puts points of nobody: bins of the network's input, of the whole image and a quarter more."""
+    box = 1.25 * max(size[0], size[1] * taken[0] / taken[1]) * np.array([1, taken[1] / taken[0]])
+    corner, spacing = np.array(size) / 2 - box / 2, box / np.array(taken) / 2
+    return corner + spacing * np.round((np.random.default_rng(seed).uniform(0, size, (count, 2)) - corner) / spacing)
+
+
 def rtmlib(path: Path, layout: str = "coco_17", boxes: bool = True) -> Path:
     count = len(load_layout(layout))
     out = []
     for frame, rows in frames_of(scene(layout)).items():
         listed = [(row.absent_as(-1, -1, 0)[:, :2], 3 * row.points[:, 2], row.xyxy) for row in rows]
-        # Nobody found: the whole image is taken for a person.
-        listed = listed or [(np.random.default_rng(frame).uniform(0, 900, (count, 2)), np.full(count, 0.1), [0, 0, *SIZE])]
+        listed = listed or [(whole_image_points(count, frame), np.full(count, 0.1), [0, 0, *SIZE])]
         own = {"keypoints": [xy.tolist() for xy, _, _ in listed], "scores": [s.tolist() for _, s, _ in listed]}
         out.append(own | ({"bboxes": [box for *_, box in listed]} if boxes else {}))
     return dump(path, out)
