@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from recon3d.detect.affine import Affine, back, box_crop, letterboxed, turned, turned_crop, warped
+from recon3d.arrays import whole_rows
+from recon3d.detect.affine import Affine, back, box_crop, letterboxed, turned, warped
 from recon3d.detect.card import ModelCard
+from recon3d.detect.crops import MIN_CROP_PX
 from recon3d.detect.decoders import DECODERS
 from recon3d.detect.people import People
 from recon3d.detect.session import open_session
@@ -15,7 +17,6 @@ from recon3d.errors import InputError, valid_names
 from recon3d.skeleton import Layout
 
 _SEEN = 0.2  # score above which a point shapes the crop
-_MIN_CROP_PX = 24.0
 _MULTIPLE = 32  # px, that the sides of an input of any size are rounded to
 
 
@@ -113,15 +114,13 @@ class Network:
 
     def crop(self, xy: Float[np.ndarray, "joints 2"], confidence: Float[np.ndarray, "joints"], layout: Layout) -> Affine:
         """What a network for one person looks at, from rough points of it."""
-        known = np.isfinite(xy).all(-1)
+        known = whole_rows(xy)
         seen = known & (confidence >= _SEEN)
-        points = xy[seen] if seen.sum() >= 3 else xy[known]
-        if self.decoder.turned:
-            hips, shoulders = (xy[layout.indices([f"left_{part}", f"right_{part}"])].mean(0) for part in ("hip", "shoulder"))
-            radius = max(float(np.linalg.norm(points - hips, axis=-1).max()), _MIN_CROP_PX)
-            return turned_crop(hips, shoulders - hips, 2 * self.card.margin * radius, self.card.input)
-        low, high = points.min(0), points.max(0)
-        extent = np.maximum((high - low) * self.card.margin, _MIN_CROP_PX)
+        shaping = seen if seen.sum() >= 3 else known
+        if self.decoder.crop is not None:
+            return self.decoder.crop(xy, shaping, layout, self.card)
+        low, high = xy[shaping].min(0), xy[shaping].max(0)
+        extent = np.maximum((high - low) * self.card.margin, MIN_CROP_PX)
         return box_crop(0.5 * (low + high), extent, self.card.input)
 
     def run(self, looked_at: UInt8[np.ndarray, "rows columns 3"]) -> list[np.ndarray]:
@@ -141,4 +140,4 @@ def looks_at_all(card: ModelCard) -> bool:
 
 
 def _in_image(seen: People, to_input: Affine) -> People:
-    return People(back(to_input, seen.xy), seen.confidence, seen.score)
+    return replace(seen, xy=back(to_input, seen.xy))

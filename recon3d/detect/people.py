@@ -16,11 +16,13 @@ class People:
         xy: px, the centre of the top-left pixel is (0, 0).
         confidence: score of each point.
         score: of each person.
+        right: of hands, the probability that it is the subject's right one.
     """
 
     xy: Float[np.ndarray, "people joints 2"]
     confidence: Float[np.ndarray, "people joints"]
     score: Float[np.ndarray, "people"]
+    right: Float[np.ndarray, "people"] | None = None
 
     def __post_init__(self) -> None:
         freeze_fields(self)
@@ -37,4 +39,5 @@ class People:
         """Those with at least this score, the best first."""
         order = np.argsort(-self.score, kind="stable")
         order = order[self.score[order] >= least][:most]
-        return People(self.xy[order], self.confidence[order], self.score[order])
+        right = None if self.right is None else self.right[order]
+        return People(self.xy[order], self.confidence[order], self.score[order], right)

@@ -31,8 +31,8 @@ def frame(camera: str, number: int):
 
 
 def test_cards():
-    body = ("blazepose_full", "blazepose_heavy", "blazepose_lite", "movenet_lightning", "movenet_multipose", "movenet_thunder", "posenet")
-    assert card_names() == body
+    body = {"blazepose_full", "blazepose_heavy", "blazepose_lite", "movenet_lightning", "movenet_multipose", "movenet_thunder", "posenet"}
+    assert set(card_names()) == body | {"hand_landmark", "face_landmark", "face_detection"}
     card = load_card("movenet_thunder")
     assert card.points.name == "coco_17"
     assert card.licence == "Apache-2.0"

@@ -11,6 +11,7 @@ COUNTS = {
     "smpl_24": 24, "smplx_55": 55, "face_68": 68, "hand_21": 21, "ap10k_17": 17,
     "animal_20": 20, "animal_pose_20": 20, "car_24": 24, "crowdpose_14": 14, "flic_7": 7, "halpe_68": 68, "lsp_14": 14,
     "openpose_134": 134, "posetrack_17": 17,
+    "face_468": 468, "face_6": 6,
     "body_21": 21, "body_19": 19, "body_23": 23, "body_135": 135, "face_70": 70,
 }  # fmt: skip
 
@@ -29,7 +30,7 @@ def test_layout(name):
         left, right = layout.points[a], layout.points[int(b)]
         if left.startswith("left_"):
             assert right.startswith("right_"), (left, right)
-    assert set(layout.bones.ravel().tolist()) == set(range(len(layout))) or name == "face_68"
+    assert set(layout.bones.ravel().tolist()) == set(range(len(layout))) or name in ("face_68", "face_468")
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from recon3d.detect.card import ModelCard
-from recon3d.detect.decoders import blazepose, fields, posenet, topdown, yolo
+from recon3d.detect.crops import Crop, face_up, hand_up, trunk_up
+from recon3d.detect.decoders import blazepose, face, fields, posenet, topdown, yolo
 from recon3d.detect.decoders.affinity import OPTIONS as AFFINITY
 from recon3d.detect.decoders.affinity import affinity
+from recon3d.detect.decoders.hand import hand
 from recon3d.detect.decoders.movenet import movenet_multi, movenet_single
 from recon3d.detect.people import People
 
@@ -24,13 +26,13 @@ class Decoder:
     Attributes:
         decode: from its outputs, for one image, to people in pixels of its input.
         whole: the network looks at a whole image and finds several people; else at the crop of one.
-        turned: its crop is turned so that the trunk stands upright.
+        crop: what it looks at, where that is not the upright box of the points.
         options: what a card may set, with what holds where it does not.
     """
 
     decode: Callable[[Sequence[np.ndarray], ModelCard], People]
     whole: bool = False
-    turned: bool = False
+    crop: Crop | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -39,7 +41,10 @@ DECODERS: dict[str, Decoder] = {
     "simcc": Decoder(topdown.simcc, options=topdown.SIMCC),
     "regression": Decoder(topdown.regression, options=topdown.REGRESSION),
     "movenet_single": Decoder(movenet_single),
-    "blazepose": Decoder(blazepose.blazepose, turned=True, options=blazepose.OPTIONS),
+    "blazepose": Decoder(blazepose.blazepose, crop=trunk_up, options=blazepose.OPTIONS),
+    "hand": Decoder(hand, crop=hand_up),
+    "face_mesh": Decoder(face.face_mesh, crop=face_up),
+    "face_detector": Decoder(face.face_detector, whole=True, options=face.DETECTOR),
     "movenet_multi": Decoder(movenet_multi, whole=True),
     "yolo_pose": Decoder(yolo.yolo_pose, whole=True, options=yolo.OPTIONS),
     "posenet": Decoder(posenet.posenet, whole=True, options=posenet.OPTIONS),

@@ -24,15 +24,20 @@ def sigmoid(values: np.ndarray) -> np.ndarray:
     return 0.5 * (1 + np.tanh(0.5 * values))
 
 
+def overlaps(box: Float[np.ndarray, "4"], boxes: Float[np.ndarray, "boxes 4"]) -> Float[np.ndarray, "boxes"]:
+    """Intersection over union of a box (x0, y0, x1, y1) with others."""
+    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
+    shared = np.maximum(high - low, 0).prod(1)
+    area = np.maximum(box[2:] - box[:2], 0).prod() + np.maximum(boxes[:, 2:] - boxes[:, :2], 0).prod(1)
+    return shared / np.maximum(area - shared, 1e-12)
+
+
 def kept(boxes: Float[np.ndarray, "boxes 4"], score: Float[np.ndarray, "boxes"], overlap: float) -> list[int]:
     """Rows of the boxes (x0, y0, x1, y1) that no better one covers by more than this intersection over union, best first."""
     order = np.argsort(-score, kind="stable")
-    area = np.maximum(boxes[:, 2] - boxes[:, 0], 0) * np.maximum(boxes[:, 3] - boxes[:, 1], 0)
     out: list[int] = []
     while len(order):
         best, rest = int(order[0]), order[1:]
         out.append(best)
-        low, high = np.maximum(boxes[best, :2], boxes[rest, :2]), np.minimum(boxes[best, 2:], boxes[rest, 2:])
-        shared = np.maximum(high - low, 0).prod(1)
-        order = rest[shared <= overlap * (area[best] + area[rest] - shared)]
+        order = rest[overlaps(boxes[best], boxes[rest]) <= overlap]
     return out
