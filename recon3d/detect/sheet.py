@@ -7,6 +7,8 @@ from jaxtyping import Float, Int
 
 from recon3d.detect.blend import blended
 from recon3d.detect.detector import Detector
+from recon3d.detect.flips import unflipped
+from recon3d.detect.neighbours import reread
 from recon3d.detect.people import People
 from recon3d.records import Keypoints2D, size_sigma_px
 
@@ -50,8 +52,8 @@ class Row:
 class Sheet:
     """Rows of a view's people that become a `Keypoints2D`."""
 
-    def __init__(self, camera: str, size: tuple[int, int], detector: Detector):
-        self.camera, self.size, self.detector = camera, size, detector
+    def __init__(self, camera: str, size: tuple[int, int], detector: Detector, neighbours_s: float = 0.0):
+        self.camera, self.size, self.detector, self.neighbours_s = camera, size, detector, neighbours_s
         self._rows: list[Row] = []
 
     def __len__(self) -> int:
@@ -62,7 +64,7 @@ class Sheet:
         self._rows += rows
 
     def take(self) -> Keypoints2D:
-        """All rows so far as a record; the sheet is empty afterwards."""
+        """All rows so far as a record, flips put right; the sheet is empty afterwards."""
         rows, self._rows = self._rows, []
         card = self.detector.card
         slots = max([1, *(len(row.people) for row in rows)])
@@ -78,7 +80,7 @@ class Sheet:
             out = np.logical_or.reduce((xy < -reach) | (xy > np.array(self.size) - 1 + reach), -1)
             xy, confidence = np.where(out[..., None], np.nan, xy), np.where(out | ~np.isfinite(xy[..., 0]), 0.0, confidence)
             box = np.concatenate([np.fmin.reduce(xy, 2), np.fmax.reduce(xy, 2)], -1)
-        return Keypoints2D(
+        seen = Keypoints2D(
             layout=self.detector.layout,
             camera=self.camera,
             size=self.size,
@@ -91,6 +93,8 @@ class Sheet:
             box=box.astype(np.float32),
             score_kind=card.score_kind,
         )
+        seen = unflipped(seen)
+        return reread(seen, self.neighbours_s, card.sigma_share) if self.neighbours_s > 0 else seen
 
     def _with_detail(
         self,

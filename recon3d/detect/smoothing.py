@@ -14,6 +14,7 @@ def steadied(
     xy: Float[np.ndarray, "frames points 2"],
     width_s: float,
     noise: Float[np.ndarray, "instants"],
+    weight: Float[np.ndarray, "frames points"] | None = None,
 ) -> Float[np.ndarray, "instants points 2"]:
     """Local polynomials in time (Fan 1996): straight ones where the points move evenly, parabolas where they do not.
 
@@ -26,6 +27,7 @@ def steadied(
         xy: px; NaN where absent.
         width_s: standard deviation of the kernel.
         noise: of a point, px, at each instant.
+        weight: of each point; 1 where it is not given.
 
     Returns:
         The points, px; NaN farther than `_REACH` widths from all that is known of one.
@@ -33,14 +35,15 @@ def steadied(
     u = (time[None] - at[:, None]) / width_s
     kernel = np.where(np.abs(u) <= _REACH, np.exp(-0.5 * u**2), 0.0)
     known = np.logical_and.reduce(np.isfinite(xy), -1)
-    values = np.where(known[..., None], xy, 0.0)
+    weighed = known.astype(float) if weight is None else known * weight
+    values = np.where(known[..., None], xy, 0.0) * weighed[..., None]
     power = np.stack([kernel * u**k for k in range(5)])
-    moment = power @ known.astype(float)
+    moment = power @ weighed
     right = np.einsum("kij,jpc->kipc", power[:3], values)
     line, bow = _fitted(moment, right, 2), _fitted(moment, right, 3)
     apart = ((bow - line) ** 2).sum(-1)
     share = apart / (apart + noise[:, None] ** 2 + _LEAST_TOTAL)
-    told = (kernel > 0) @ known
+    told = ((kernel > 0) @ weighed) > 0
     return np.where(told[..., None], line + share[..., None] * (bow - line), np.nan)
 
 

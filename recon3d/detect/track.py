@@ -48,12 +48,14 @@ class TrackSettings:
     """People followed at once."""
     patience_s: float = 1.0
     """Seconds that a person may go unseen and keep its id."""
+    neighbours_s: float = 0.0
+    """Seconds over which frames around tell a joint whose score drops (blur, occlusion); 0 for never, 0.05 is usual."""
 
     def __post_init__(self) -> None:
         cards_of(self.speed, self.detector)
         if self.max_people < 1:
             raise InputError(f"max_people must be 1 or more, not {self.max_people}")
-        for name, least in (("search_s", 0.0), ("patience_s", -1e-9)):
+        for name, least in (("search_s", 0.0), ("patience_s", -1e-9), ("neighbours_s", -1e-9)):
             if not getattr(self, name) > least:
                 raise InputError(f"{name} must be {'positive' if least == 0 else '0 or more'}, not {getattr(self, name)}")
 
@@ -329,7 +331,7 @@ def detect_windows(
     frames: Iterable[Frame], camera: str, size: tuple[int, int], tracker: Tracker, window: int = 500
 ) -> Iterator[Keypoints2D]:
     """Keypoints of everybody in one camera's frames (of this width and height, px), window by window."""
-    sheet = Sheet(camera, size, tracker.detector)
+    sheet = Sheet(camera, size, tracker.detector, tracker.settings.neighbours_s)
     for frame in frames:
         if tracker.due(frame.time):
             sheet.add(tracker.finish())

@@ -61,7 +61,7 @@ def follow_subject(
     """
     detector = load_detector(settings.speed, settings.detector)
     views = [
-        _View(v, v.frames(start, stop), Tracker(detector, settings), Sheet(v.camera, v.size, detector), fit)
+        _View(v, v.frames(start, stop), Tracker(detector, settings), Sheet(v.camera, v.size, detector, settings.neighbours_s), fit)
         for v, start in zip(videos, starts, strict=True)
     ]
     subject = SubjectTracker(rig, _LIMB_CONFIDENCE)
