@@ -15,7 +15,7 @@ from recon3d.io.files import read_json, read_text
 from recon3d.io.keypoints.found import FoundKeypoints, KeypointOptions
 from recon3d.io.keypoints.gather import Gather, entries, frame_of_name, numbered, rows_of, whole, xyxy
 
-_KNOWN = ("coco_17", "posetrack_17", "wholebody_133", "car_24", "animal_20", "crowdpose_14")
+_KNOWN = ("coco_17", "posetrack_17", "wholebody_133", "car_24", "apollocar_66", "animal_20", "crowdpose_14")
 _ENDING = ".predictions.json"
 
 
