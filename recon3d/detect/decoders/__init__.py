@@ -14,6 +14,8 @@ from recon3d.detect.crops import Crop, face_up, hand_up, trunk_up
 from recon3d.detect.decoders import blazepose, face, fields, posenet, topdown, yolo
 from recon3d.detect.decoders.affinity import OPTIONS as AFFINITY
 from recon3d.detect.decoders.affinity import affinity
+from recon3d.detect.decoders.densepose import OPTIONS as DENSEPOSE
+from recon3d.detect.decoders.densepose import densepose
 from recon3d.detect.decoders.hand import hand
 from recon3d.detect.decoders.movenet import movenet_multi, movenet_single
 from recon3d.detect.people import People
@@ -42,6 +44,7 @@ DECODERS: dict[str, Decoder] = {
     "regression": Decoder(topdown.regression, options=topdown.REGRESSION),
     "movenet_single": Decoder(movenet_single),
     "blazepose": Decoder(blazepose.blazepose, crop=trunk_up, options=blazepose.OPTIONS),
+    "densepose": Decoder(densepose, options=DENSEPOSE),
     "hand": Decoder(hand, crop=hand_up),
     "face_mesh": Decoder(face.face_mesh, crop=face_up),
     "face_detector": Decoder(face.face_detector, whole=True, options=face.DETECTOR),
