@@ -33,6 +33,7 @@ class Track:
         time: s, by the camera's own clock.
         xy: px; NaN where absent.
         sigma_px: of each coordinate, px; NaN where absent.
+        confidence: the detector's scores; 0 where absent.
     """
 
     camera: str
@@ -40,6 +41,7 @@ class Track:
     time: Float[np.ndarray, "frames"]
     xy: Float[np.ndarray, "frames joints 2"]
     sigma_px: Float[np.ndarray, "frames joints"]
+    confidence: Float[np.ndarray, "frames joints"]
 
     def __post_init__(self) -> None:
         freeze_fields(self)
@@ -68,12 +70,14 @@ class Sampled:
         instant: s, on the common axis.
         xy: px; NaN where absent.
         sigma_px: px; larger or smaller by interpolation; 1 where absent.
+        confidence: scores, the lower of the two where a point is interpolated; 0 where absent.
         time: of each sighting by its camera's clock, s.
     """
 
     instant: Float[np.ndarray, "frames"]
     xy: Float[np.ndarray, "views frames joints 2"]
     sigma_px: Float[np.ndarray, "views frames joints"]
+    confidence: Float[np.ndarray, "views frames joints"]
     time: Float[np.ndarray, "views frames"]
 
     def __post_init__(self) -> None:
@@ -104,7 +108,8 @@ class Sampled:
         keep = [layout.index(name) for name in LIMBS if name in layout.points]
         if len(keep) < _FEWEST_LIMBS:
             return self
-        return replace(self, xy=self.xy[:, :, keep].copy(), sigma_px=self.sigma_px[:, :, keep].copy())
+        names = ("xy", "sigma_px", "confidence")
+        return replace(self, **{name: getattr(self, name)[:, :, keep].copy() for name in names})
 
     @property
     def kind(self) -> Int[np.ndarray, "points"]:
@@ -124,13 +129,14 @@ def tracks_of(seen: Keypoints2D, min_confidence: float = 0.3, most: int = 3) -> 
         mine = slots == identity
         rows, slot = mine.any(1), mine.argmax(1)
         own = np.full((len(xy), *xy.shape[2:]), np.nan)
-        sigma = np.full(own.shape[:2], np.nan)
+        sigma, score = np.full(own.shape[:2], np.nan), np.zeros(own.shape[:2])
         own[rows] = xy[rows, slot[rows]]
-        sigma[rows] = seen.sigma_px[rows, slot[rows]]
-        sigma[~np.isfinite(own[..., 0])] = np.nan
+        sigma[rows], score[rows] = seen.sigma_px[rows, slot[rows]], seen.confidence[rows, slot[rows]]
+        absent = ~np.isfinite(own[..., 0])
+        sigma[absent], score[absent] = np.nan, 0.0
         # Who moves about tells more about cameras than who stands: an onlooker comes last.
         evidence = float(np.isfinite(own[..., 0]).sum()) * (1.0 + _roaming(own))
-        found.append((evidence, Track(seen.camera, seen.layout, np.array(seen.time, float), own, sigma)))
+        found.append((evidence, Track(seen.camera, seen.layout, np.array(seen.time, float), own, sigma, score)))
     found.sort(key=lambda pair: -pair[0])
     return [track for evidence, track in found[:most] if evidence > 0]
 
@@ -229,23 +235,24 @@ def sample(tracks: Sequence[Track], clocks: Sequence[Clock], instants: Float[np.
     """
     joints = len(tracks[0].layout)
     shape = (len(tracks), len(instants), joints)
-    xy, sigma, time = np.full((*shape, 2), np.nan), np.ones(shape), np.zeros(shape[:2])
+    xy, sigma, score, time = np.full((*shape, 2), np.nan), np.ones(shape), np.zeros(shape), np.zeros(shape[:2])
     for v, (track, clock) in enumerate(zip(tracks, clocks, strict=True)):
         time[v] = (instants - clock.offset) / (1 + clock.drift)
         if len(track.time) < 2:
             continue
         asked = np.broadcast_to(time[v][:, None], shape[1:])
-        found, scatter = _interpolated(track, asked)
+        found, scatter, least = _interpolated(track, asked)
         if clock.line_time:
             row = np.where(np.isfinite(found[..., 1]), found[..., 1], 0.0)
-            found, scatter = _interpolated(track, asked - clock.line_time * row)
-        xy[v], sigma[v] = found, np.where(np.isfinite(scatter), scatter, 1.0)
-    return Sampled(np.array(instants, float), xy, sigma, time)
+            found, scatter, least = _interpolated(track, asked - clock.line_time * row)
+        xy[v], sigma[v], score[v] = found, np.where(np.isfinite(scatter), scatter, 1.0), least
+    return Sampled(np.array(instants, float), xy, sigma, score, time)
 
 
 def _interpolated(
     track: Track, asked: Float[np.ndarray, "frames joints"]
-) -> tuple[Float[np.ndarray, "frames joints 2"], Float[np.ndarray, "frames joints"]]:
+) -> tuple[Float[np.ndarray, "frames joints 2"], Float[np.ndarray, "frames joints"], Float[np.ndarray, "frames joints"]]:
+    """Places, sigmas and scores."""
     after = np.clip(np.searchsorted(track.time, asked), 1, len(track.time) - 1)
     before = after - 1
     joint = np.broadcast_to(np.arange(asked.shape[1]), asked.shape)
@@ -255,8 +262,11 @@ def _interpolated(
     outside = (share < 0) | (share > 1) | ((width > _LONGEST_GAP * track.step) & (share > 0) & (share < 1))
     a, b = track.xy[before, joint], track.xy[after, joint]
     sa, sb = track.sigma_px[before, joint], track.sigma_px[after, joint]
+    ca, cb = track.confidence[before, joint], track.confidence[after, joint]
     # At a frame itself the neighbour may be missing.
-    a, sa = np.where((share == 1)[..., None], b, a), np.where(share == 1, sb, sa)
-    b, sb = np.where((share == 0)[..., None], a, b), np.where(share == 0, sa, sb)
+    a, sa, ca = np.where((share == 1)[..., None], b, a), np.where(share == 1, sb, sa), np.where(share == 1, cb, ca)
+    b, sb, cb = np.where((share == 0)[..., None], a, b), np.where(share == 0, sa, sb), np.where(share == 0, ca, cb)
     found = a + share[..., None] * (b - a)
-    return np.where(outside[..., None], np.nan, found), np.where(outside, np.nan, np.hypot((1 - share) * sa, share * sb))
+    scatter = np.where(outside, np.nan, np.hypot((1 - share) * sa, share * sb))
+    found = np.where(outside[..., None], np.nan, found)
+    return found, scatter, np.where(np.isfinite(found[..., 0]), np.minimum(ca, cb), 0.0)

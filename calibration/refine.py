@@ -11,14 +11,13 @@ import numpy as np
 from jaxtyping import Float
 
 from calibration.alignment import lay_onto
-from calibration.observed import Sampled, Track, instants_for, sample, tracks_of
+from calibration.evidence import evidence_of
+from calibration.observed import Sampled
 from calibration.outcome import Evidence, Outcome
 from calibration.people import pose_blocks
 from calibration.points import ScenePoints
-from calibration.subject import choose_subject
 from calibration.world import moved
 from recon3d.arrays import finite_median
-from recon3d.errors import CameraError, InputError, valid_names
 from recon3d.geometry import SE3, CameraRig
 from recon3d.geometry.camera_unknowns import Free
 from recon3d.geometry.robust_bundle import Adjusted, AdjustSettings, adjust
@@ -107,40 +106,11 @@ def refine(
     Raises:
         CameraError: cameras that are not the rig's, or keypoints that fit it nowhere.
     """
-    used, tracks, sampled = _evidence(rig, seen, settings)
+    used, tracks, sampled = evidence_of(rig, seen, settings.min_confidence, settings.frames)
     sampled = sampled.limbs_only(tracks[0].layout) if settings.limbs_only else sampled
     narrowing = AdjustSettings(widths=settings.noise_range, outlier_share=settings.outlier_share)
     adjusted = adjust(used, Free(), sampled.flat_xy, sampled.flat_sigma, narrowing, kind=sampled.kind)
     return _compared(rig, used, adjusted, sampled, scene)
-
-
-def _evidence(rig: CameraRig, seen: Sequence[Keypoints2D], settings: RefineSettings) -> tuple[CameraRig, list[Track], Sampled]:
-    """The rig's cameras that were seen with, their tracks of one person, and these at common instants."""
-    names = [s.camera for s in seen]
-    unknown = [name for name in names if name not in rig.names]
-    if not unknown and len(names) >= 2:
-        seen = [s for s in seen if not rig[s.camera].moves]
-        names = [s.camera for s in seen]
-        if len(names) < 2:
-            raise CameraError(
-                f"all but {len(names)} of the cameras move ({valid_names(rig.moving)}): poses are refined of cameras that stand"
-            )
-    if unknown or len(names) < 2:
-        raise CameraError(
-            f"two or more of the rig's cameras are needed ({valid_names(rig.names)}); the keypoints are of {valid_names(names)}"
-        )
-    if len({s.layout.name for s in seen}) > 1:
-        raise InputError("all cameras must have one layout")
-    used = rig.select([name for name in rig.names if name in names])
-    ordered = [next(s for s in seen if s.camera == name) for name in used.names]
-    candidates = [tracks_of(s, settings.min_confidence) for s in ordered]
-    empty = [s.camera for s, tracks in zip(ordered, candidates, strict=True) if not tracks]
-    if empty:
-        raise CameraError(f"{', '.join(empty)} saw nobody: leave {'it' if len(empty) == 1 else 'them'} out")
-    tracks = choose_subject(candidates, [c.intrinsics for c in used], True)
-    clocks = [camera.clock for camera in used]
-    sampled = sample(tracks, clocks, instants_for(tracks, clocks, settings.frames)).without_repeats()
-    return used, tracks, sampled
 
 
 def as_it_stands(rig: CameraRig, seen: Sequence[Keypoints2D], settings: RefineSettings = RefineSettings()) -> Outcome:
@@ -149,7 +119,7 @@ def as_it_stands(rig: CameraRig, seen: Sequence[Keypoints2D], settings: RefineSe
     Raises:
         CameraError: as for `refine`.
     """
-    used, _, sampled = _evidence(rig, seen, settings)
+    used, _, sampled = evidence_of(rig, seen, settings.min_confidence, settings.frames)
     narrowing = AdjustSettings(widths=(), outlier_share=settings.outlier_share, final_steps=3)
     still = (Free(pose=False),) * len(used)
     adjusted = adjust(used, still, sampled.flat_xy, sampled.flat_sigma, narrowing, kind=sampled.kind)

@@ -9,6 +9,7 @@ import tyro
 from tyro.conf import Positional, arg
 
 from recon3d.cli.calibrate import Calibrate
+from recon3d.cli.evidence import Convert, Detect, Systems
 
 # Heavy imports stay inside the functions: `recon3d --help` must answer at once.
 
@@ -37,6 +38,8 @@ class Reconstruct:
     """Settings (TOML), see configs/."""
     speed: Literal["fast", "default", "accurate"] | None = None
     """Which networks look at videos; goes before the settings."""
+    detector: str | None = None
+    """Model card of a network of one's own to look at videos with (.toml, or a name); goes before the settings."""
     frames: str = ":"
     """Source frames A:B, B not included."""
     layout: str | None = None
@@ -47,28 +50,8 @@ class Reconstruct:
     """Unit of rig files that do not tell theirs."""
     image_fit: Literal["refuse", "scale", "letterbox", "crop"] = "refuse"
     """How images of another shape than the calibrated one came about."""
-
-
-@dataclass(frozen=True)
-class Convert:
-    """2D keypoints of one program in the format of another; what is read is told by what it holds."""
-
-    source: Positional[Path]
-    """File or folder of 2D keypoints."""
-    target: Positional[Path]
-    """File to write, or folder for openpose; of several cameras, a folder with one for each."""
-    to: Literal["recon3d", "openpose", "coco", "deeplabcut", "sleap"] = "recon3d"
-    """Format to write."""
-    format: str | None = None
-    """Format to read, where the content does not tell it."""
-    fps: float | None = None
-    """Frame rate, where the files do not say it."""
-    size: tuple[int, int] | None = None
-    """Width and height of the images, px, where the files do not say it."""
-    layout: str | None = None
-    """Layout of the points, where the files do not tell it: a name or a .toml file."""
-    camera: str | None = None
-    """Name of the camera; of several in one file, the one wanted."""
+    scores: Path | None = None
+    """What was learned of the detector's scores (recon3d calibrate scores)."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +77,7 @@ class Doctor:
     """Check that everything recon3d needs loads and works on this machine."""
 
 
-Command = Demo | Reconstruct | Convert | Export | Report | Calibrate | Doctor
+Command = Demo | Reconstruct | Detect | Convert | Export | Report | Calibrate | Systems | Doctor
 
 
 def main() -> None:
@@ -125,8 +108,10 @@ def _run(command: Command) -> None:
         _demo(command)
     elif isinstance(command, Reconstruct):
         _reconstruct(command)
-    elif isinstance(command, Convert):
-        _convert(command)
+    elif isinstance(command, Detect | Convert | Systems):
+        from recon3d.cli.evidence_run import run_evidence
+
+        run_evidence(command)
     elif isinstance(command, Export):
         _export(command)
     elif isinstance(command, Report):
@@ -151,12 +136,15 @@ def _demo(command: Demo) -> None:
 
 
 def _reconstruct(command: Reconstruct) -> None:
+    from recon3d.cli.watch import frame_range
     from recon3d.pipeline import Job, load_settings
 
-    first, stop = _frames(command.frames)
+    first, stop = frame_range(command.frames)
     settings = load_settings(command.config)
     if command.speed is not None:
         settings = replace(settings, detect=replace(settings.detect, speed=command.speed))
+    if command.detector is not None:
+        settings = replace(settings, detect=replace(settings.detect, detector=command.detector))
     _watch(
         Job(
             rig=command.rig,
@@ -169,47 +157,18 @@ def _reconstruct(command: Reconstruct) -> None:
             fps=command.fps,
             rig_unit=command.rig_unit,
             image_fit=command.image_fit,
+            scores=command.scores,
         )
     )
 
 
-def _frames(text: str) -> tuple[int, int | None]:
-    from recon3d.errors import InputError
-
-    start, colon, end = text.partition(":")
-    try:
-        first, stop = int(start or 0), int(end) if end else None
-    except ValueError:
-        raise InputError(f"--frames {text}: give A:B with whole numbers, B not included") from None
-    if not colon or first < 0 or (stop is not None and stop <= first):
-        raise InputError(f"--frames {text}: give A:B with 0 <= A < B; B is not included")
-    return first, stop
-
-
 def _watch(job: "object") -> None:
     """Run a job under a progress bar, then print what there is to say."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
+    from recon3d.cli.watch import watched
     from recon3d.pipeline import Job, run
 
     assert isinstance(job, Job)
-    columns = (
-        TextColumn("{task.description:16}"),
-        BarColumn(),
-        TextColumn("{task.completed}/{task.total} frames"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def progress(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total)
-            bars.update(tasks[stage], completed=done, total=total)
-
-        result = run(job, progress)
+    result = watched(lambda progress: run(job, progress))
     _print_summary(result.take.folder)
 
 
@@ -247,27 +206,6 @@ def _print_summary(folder: Path) -> None:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f}"
-
-
-def _convert(command: Convert) -> None:
-    from rich.console import Console
-
-    from recon3d.io import KeypointOptions, read_keypoints, write_keypoints
-
-    out = Console(stderr=True)
-    found = read_keypoints(command.source, KeypointOptions(command.fps, command.size, command.layout, command.camera), command.format)
-    for note in found.notes:
-        out.print(f"note: {note}", soft_wrap=True, markup=False)
-    ending = {"recon3d": ".npz", "coco": ".json", "deeplabcut": ".csv", "sleap": ".slp", "openpose": ""}[command.to]
-    for view in found.views:
-        target = command.target if len(found.views) == 1 else command.target / f"{view.camera}{ending}"
-        write_keypoints(target, view, command.to)
-        people = int((view.confidence > 0).any(-1).sum())
-        out.print(
-            f"{found.format}, camera {view.camera}: {len(view)} frames, {people} people, layout {view.layout.name}: written {target}",
-            soft_wrap=True,
-            markup=False,
-        )
 
 
 def _export(command: Export) -> None:

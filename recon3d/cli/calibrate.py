@@ -166,7 +166,30 @@ class RigReport:
     """Page to write."""
 
 
-CalibrateCommand = Boards | People | Points | Refine | Clocks | Import | Annotated[RigReport, subcommand("report")]
+@dataclass(frozen=True)
+class Scores:
+    """Learn how far off keypoints are by their score, from a take: each camera is judged by the others.
+
+    The rig must be right (recon3d calibrate refine): what a camera is off by would count as the detector's.
+    """
+
+    take: Positional[Path]
+    """Take folder, or a folder with keypoints or a video for each camera."""
+    rig: Path | None = None
+    """The rig; that of the take folder by default."""
+    fps: float | None = None
+    """Frame rate of OpenPose files, which do not tell theirs."""
+    layout: str | None = None
+    """Layout of OpenPose files that do not tell theirs."""
+    rig_unit: Literal["m", "cm", "mm"] | None = None
+    """Unit of rig files that do not tell theirs."""
+    frames: int = 2000
+    """Frames used, from all over the recording."""
+    out: Annotated[Path, arg(aliases=["-o"])] = Path("scores.toml")
+    """File to write; give it to recon3d reconstruct or detect with --scores."""
+
+
+CalibrateCommand = Boards | People | Points | Refine | Clocks | Scores | Import | Annotated[RigReport, subcommand("report")]
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,13 @@ from calibration.people import PeopleSettings, calibrate_people
 from calibration.points import calibrate_points, read_scene
 from calibration.refine import as_it_stands, refine
 from calibration.report import movements, summarise, write_report
+from calibration.scores import ScoreSettings, learn_scores
 from calibration.signals import RECORDINGS, files_by_name, from_audio, from_flash, from_stamps, read_stamps
 from calibration.targets import Board
-from recon3d.cli.calibrate import Boards, CalibrateCommand, Clocks, Import, People, Points, Refine, RigReport
+from recon3d.cli.calibrate import Boards, CalibrateCommand, Clocks, Import, People, Points, Refine, RigReport, Scores
 from recon3d.errors import CameraError, InputError, valid_names
 from recon3d.geometry import CameraRig, Intrinsics
-from recon3d.io import read_intrinsics, read_rig, write_lenses_toml, write_rig, write_rig_toml
+from recon3d.io import read_intrinsics, read_rig, write_lenses_toml, write_rig, write_rig_toml, write_scores
 from recon3d.records import Keypoints2D
 
 
@@ -48,6 +49,8 @@ def run_calibrate(command: CalibrateCommand) -> None:
         _refine(command)
     elif isinstance(command, Clocks):
         _clocks(command)
+    elif isinstance(command, Scores):
+        _scores(command)
     elif isinstance(command, Import):
         _import(command)
     else:
@@ -190,6 +193,25 @@ def _clocks(command: Clocks) -> None:
     cameras = tuple(replace(c, clock=replace(by_name[c.name], line_time=c.clock.line_time)) for c in rig)
     write_rig_toml(command.out, replace(rig, cameras=cameras))
     _out().print(f"written: {command.out}", soft_wrap=True, markup=False)
+
+
+def _scores(command: Scores) -> None:
+    path = command.take / "rig.toml" if command.rig is None else command.rig
+    if command.rig is None and not path.is_file():
+        raise InputError(f"{command.take} has no rig.toml: give the rig with --rig")
+    rig = read_rig(path, command.rig_unit)
+    with _Bars() as watch:
+        seen = load_keypoints(command.take, {c.name: c.intrinsics.size for c in rig}, command.fps, command.layout, watch)
+    learned = learn_scores(rig, _of_rig(seen, rig), ScoreSettings(command.frames))
+    table = Table("score", *(f"{score:.2f}" for score in learned.sigma.score), box=None, pad_edge=False)
+    table.add_row("sigma, % of the person", *(f"{100 * share:.2f}" for share in learned.sigma.share))
+    _out().print(table)
+    points = Table("point", "times", "within one sigma %", box=None, pad_edge=False)
+    for name, within in zip(learned.points, learned.within, strict=True):
+        points.add_row(name, f"{learned.sigma.points.get(name, 1.0):.2f}", _number(100 * within, 0))
+    _out().print(points)
+    write_scores(command.out, learned.sigma, learned.layout, learned.score_kind)
+    _out().print(f"{learned.residuals} detections compared; written: {command.out}", soft_wrap=True, markup=False)
 
 
 def _import(command: Import) -> None:

@@ -156,7 +156,7 @@ def features(s: Sightings, u: ViewPlane, v: ViewPlane, weight: ViewPlane | None 
 
 def predict(poses: Poses, xyz: Float[np.ndarray, "3 points"]) -> tuple[ViewPlane, ViewPlane, ViewPlane]:
     """Predicted u, v and the inverse depth (1/m) of points in every view; depth behind is kept negative."""
-    local = (poses.rotation_rows @ xyz).reshape(-1, 3, xyz.shape[1])
+    local = (poses.rotation_rows @ xyz).reshape(len(poses.matrix), 3, xyz.shape[1])
     local += poses.matrix[:, :, 3:]
     inverse_depth = 1 / local[:, 2]
     return local[:, 0] * inverse_depth, local[:, 1] * inverse_depth, inverse_depth

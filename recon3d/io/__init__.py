@@ -25,6 +25,7 @@ from recon3d.io.npz import (
 )
 from recon3d.io.rig import RIG_READERS, RIG_WRITERS, read_intrinsics, read_rig, write_rig
 from recon3d.io.rig_toml import write_lenses_toml, write_rig_toml
+from recon3d.io.scores import read_scores, write_scores
 from recon3d.io.tables import write_csv, write_trc
 from recon3d.records import Keypoints3D, Motion
 
@@ -71,6 +72,7 @@ __all__ = [
     "read_motion",
     "read_openpose",
     "read_rig",
+    "read_scores",
     "write",
     "write_bvh",
     "write_c3d",
@@ -84,5 +86,6 @@ __all__ = [
     "write_motion",
     "write_rig",
     "write_rig_toml",
+    "write_scores",
     "write_trc",
 ]

@@ -1,9 +1,23 @@
 """The job from end to end, as functions over a take folder."""
 
+from recon3d.pipeline.detection import Detected, DetectJob, detect_videos
 from recon3d.pipeline.export import export_take
-from recon3d.pipeline.job import Job, Result, run
+from recon3d.pipeline.job import Job, Progress, Result, run
 from recon3d.pipeline.settings import Settings, load_settings
 from recon3d.pipeline.summary import Summary
 from recon3d.pipeline.take import Take
 
-__all__ = ["Job", "Result", "Settings", "Summary", "Take", "export_take", "load_settings", "run"]
+__all__ = [
+    "DetectJob",
+    "Detected",
+    "Job",
+    "Progress",
+    "Result",
+    "Settings",
+    "Summary",
+    "Take",
+    "detect_videos",
+    "export_take",
+    "load_settings",
+    "run",
+]

@@ -38,6 +38,7 @@ from recon3d.multiview import (
 )
 from recon3d.pipeline.export import export_take
 from recon3d.pipeline.inputs import Inputs, find_inputs, fingerprint, open_evidence, open_input_videos
+from recon3d.pipeline.scores import with_scores
 from recon3d.pipeline.settings import Settings, as_tables
 from recon3d.pipeline.summary import Summary, summarise, write_report
 from recon3d.pipeline.take import Stage, StoredKeypoints, Take, motion_readers, world_readers
@@ -75,6 +76,7 @@ class Job:
         fps: frame rate of inputs that do not tell.
         rig_unit: "m", "cm" or "mm" where the rig file does not tell.
         image_fit: how images of another shape than the calibrated one came about.
+        scores: what was learned of the detector's scores (`recon3d calibrate scores`), instead of its defaults.
     """
 
     rig: Path
@@ -87,6 +89,7 @@ class Job:
     fps: float | None = None
     rig_unit: str | None = None
     image_fit: ImageFit = "refuse"
+    scores: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +157,8 @@ def _checked(job: Job) -> tuple[CameraRig, Inputs]:
     if job.layout is not None:
         load_layout(job.layout)
     load_armature(job.settings.motion.armature)
+    if job.scores is not None:
+        io.read_scores(job.scores)
     rig = io.read_rig(job.rig, job.rig_unit)
     if rig.unknown & {"scale", "up"}:
         raise CameraError(
@@ -178,7 +183,8 @@ def _checked(job: Job) -> tuple[CameraRig, Inputs]:
 def _own_files(job: Job) -> dict[str, Path]:
     """Layout and armature where they are the user's files: their content counts, not their name."""
     named = {"layout file": job.layout, "armature file": job.settings.motion.armature}
-    return {label: Path(name) for label, name in named.items() if name is not None and name.endswith(".toml")}
+    own = {label: Path(name) for label, name in named.items() if name is not None and name.endswith(".toml")}
+    return own if job.scores is None else {**own, "scores file": job.scores}
 
 
 def _evidence(
@@ -200,10 +206,11 @@ def _evidence(
     if not stage.complete:
         windows = _detect(job, rig.select(names), found, stage, progress) if found.videos else _read(job, rig, found, progress)
         first = min(len(stage.windows(name)) for name in names) if found.videos else 0
+        by_score = (lambda view: view) if job.scores is None else with_scores(job.scores)
         try:
             for k, views in enumerate(windows, first):
                 for view in views:
-                    io.write_keypoints2d(stage.path(view.camera, k), [lambda view=view: view])
+                    io.write_keypoints2d(stage.path(view.camera, k), [lambda view=view: by_score(view)])
             if not all(stage.windows(name) for name in names):
                 raise InputError(f"no frames in --frames {job.first}:{job.stop if job.stop is not None else ''}")
             stage.finish({"cameras": names})

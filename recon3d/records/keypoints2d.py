@@ -72,11 +72,16 @@ def size_sigma_px(
     matched filter falls with the square root of its response. NaN where absent.
     """
     with np.errstate(invalid="ignore"):
+        sigma = np.maximum(share * box_diagonal(xy)[..., None], 1.0) / np.sqrt(np.clip(confidence, 0.04, 1.0))
+    return np.where(np.isfinite(xy).all(-1), sigma, np.nan).astype(np.float32)
+
+
+def box_diagonal(xy: Float[np.ndarray, "*batch joints 2"]) -> Float[np.ndarray, "*batch"]:
+    """Of the box round each person's points, px; infinite where there are none."""
+    with np.errstate(invalid="ignore"):
         low = np.fmin.reduce(xy, axis=-2, initial=np.inf)
         high = np.fmax.reduce(xy, axis=-2, initial=-np.inf)
-        diagonal = np.hypot(*np.moveaxis(high - low, -1, 0))[..., None]
-        sigma = np.maximum(share * diagonal, 1.0) / np.sqrt(np.clip(confidence, 0.04, 1.0))
-    return np.where(np.isfinite(xy).all(-1), sigma, np.nan).astype(np.float32)
+        return np.hypot(*np.moveaxis(high - low, -1, 0))
 
 
 def pad_slots(record: Keypoints2D, slots: int) -> Keypoints2D:

@@ -1,5 +1,6 @@
 """Frames and time stamps in."""
 
+from recon3d.video.ahead import ahead
 from recon3d.video.clip import SUFFIXES, Video, open_video, open_videos
 
-__all__ = ["SUFFIXES", "Video", "open_video", "open_videos"]
+__all__ = ["SUFFIXES", "Video", "ahead", "open_video", "open_videos"]

@@ -18,7 +18,7 @@ def tied(monkeypatch):
     rig = make_rig("ring", 6)
     layout = load_layout("coco_17")
     xy = np.zeros((2, len(layout), 2))
-    tracks = [Track(c.name, layout, np.arange(2.0), xy.copy(), np.ones(xy.shape[:2])) for c in rig]
+    tracks = [Track(c.name, layout, np.arange(2.0), xy.copy(), np.ones(xy.shape[:2]), np.ones(xy.shape[:2])) for c in rig]
 
     def of(links, count):
         def pair_offset(a, b, *_):

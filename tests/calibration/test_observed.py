@@ -12,7 +12,7 @@ LAYOUT = load_layout("coco_17")
 
 def tracks(count):
     xy = np.zeros((count, len(LAYOUT), 2))
-    return [Track(name, LAYOUT, np.arange(count) / 50, xy.copy(), np.ones(xy.shape[:2])) for name in "ab"]
+    return [Track(name, LAYOUT, np.arange(count) / 50, xy.copy(), np.ones(xy.shape[:2]), np.ones(xy.shape[:2])) for name in "ab"]
 
 
 @pytest.mark.parametrize(("count", "frames"), [(25, 20), (100, 20), (100, 1), (21, 20), (100, 99), (1000, 300), (301, 300), (40, 60)])

@@ -292,7 +292,7 @@ class TestClocks:
         time = np.arange(10) / 10
         xy = np.repeat(np.column_stack([100 * time, 50 * time])[:, None], len(layout), 1)
         xy[4] = np.nan
-        track = Track("cam", layout, time, xy, np.full(xy.shape[:2], 2.0))
+        track = Track("cam", layout, time, xy, np.full(xy.shape[:2], 2.0), np.ones(xy.shape[:2]))
         found = sample([track], [Clock(0.05)], np.array([0.1, 0.15, 0.4, 0.45, 2.0]))
         np.testing.assert_allclose(found.xy[0, :2, 0], [[5, 2.5], [10, 5]])
         np.testing.assert_allclose(found.sigma_px[0, :2, 0], [2 / np.sqrt(2), 2])
@@ -302,7 +302,7 @@ class TestClocks:
         layout = gait(4, 60).person.layout
         time = np.arange(20) / 10
         xy = np.repeat(np.column_stack([100 * time, np.full(20, 500.0)])[:, None], len(layout), 1)
-        track = Track("cam", layout, time, xy, np.full(xy.shape[:2], 2.0))
+        track = Track("cam", layout, time, xy, np.full(xy.shape[:2], 2.0), np.ones(xy.shape[:2]))
         found = sample([track], [Clock(0, 0, 1e-4)], np.array([1.0]))
         # Row 500 is read 50 ms after the first: at instant 1.0 it shows what was stamped 0.95.
         np.testing.assert_allclose(found.xy[0, 0, 0], [95, 500])
@@ -310,7 +310,10 @@ class TestClocks:
     def test_no_common_time_is_said(self):
         layout = gait(4, 60).person.layout
         xy = np.zeros((5, len(layout), 2))
-        tracks = [Track(n, layout, np.arange(5) / 10 + shift, xy.copy(), np.ones(xy.shape[:2])) for n, shift in (("a", 0), ("b", 100))]
+        tracks = [
+            Track(n, layout, np.arange(5) / 10 + shift, xy.copy(), np.ones(xy.shape[:2]), np.ones(xy.shape[:2]))
+            for n, shift in (("a", 0), ("b", 100))
+        ]
         with pytest.raises(InputError, match="share no time: a 0.00 to 0.40 s; b 100.00"):
             instants_for(tracks, [Clock(), Clock()], 100)
 
@@ -329,7 +332,7 @@ def test_groups_of_connected_cameras():
     xy = world.xy.reshape(4, -1, 2).copy()
     half = xy.shape[1] // 2
     xy[:2, half:], xy[2:, :half] = np.nan, np.nan
-    pairs = all_pairs([c.intrinsics for c in world.rig], xy, np.full(xy.shape[:2], 2.0))
+    pairs = all_pairs([c.intrinsics for c in world.rig], xy, np.full(xy.shape[:2], 2.0), np.ones(xy.shape[:2]))
     assert {(p.a, p.b) for p in pairs} == {(0, 1), (2, 3)}
     assert connected([(p.a, p.b) for p in pairs], 4) == [[0, 1], [2, 3]]
 

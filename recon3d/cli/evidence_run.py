@@ -1,0 +1,56 @@
+"""What the commands about 2D keypoints do."""
+
+from rich.console import Console
+
+from recon3d.cli.evidence import Convert, Detect, Systems
+
+
+def run_evidence(command: Detect | Convert | Systems) -> None:
+    """Do it, and print what there is to say."""
+    if isinstance(command, Detect):
+        _detect(command)
+    elif isinstance(command, Convert):
+        _convert(command)
+    else:
+        _systems(command)
+
+
+def _detect(command: Detect) -> None:
+    from recon3d.cli.watch import frame_range, watched
+    from recon3d.detect import TrackSettings
+    from recon3d.pipeline import DetectJob, detect_videos
+
+    first, stop = frame_range(command.frames)
+    settings = TrackSettings(speed=command.speed, detector=command.detector, max_people=command.people, neighbours_s=command.neighbours_s)
+    job = DetectJob(command.videos, command.out, settings, first, stop, command.scores, command.overlay)
+    out = Console()
+    for found in watched(lambda progress: detect_videos(job, progress)):
+        files = ", ".join(str(path) for path in found.files)
+        out.print(
+            f"camera {found.camera}: {found.frames} frames, {found.people} people, run on {found.provider}: written {files}",
+            soft_wrap=True,
+            markup=False,
+        )
+
+
+def _convert(command: Convert) -> None:
+    from recon3d.io import KeypointOptions, read_keypoints, write_keypoints
+
+    out = Console(stderr=True)
+    found = read_keypoints(command.source, KeypointOptions(command.fps, command.size, command.layout, command.camera), command.format)
+    for note in found.notes:
+        out.print(f"note: {note}", soft_wrap=True, markup=False)
+    ending = {"recon3d": ".npz", "coco": ".json", "deeplabcut": ".csv", "sleap": ".slp", "openpose": ""}[command.to]
+    for view in found.views:
+        target = command.target if len(found.views) == 1 else command.target / f"{view.camera}{ending}"
+        write_keypoints(target, view, command.to)
+        people = int((view.confidence > 0).any(-1).sum())
+        out.print(
+            f"{found.format}, camera {view.camera}: {len(view)} frames, {people} people, layout {view.layout.name}: written {target}",
+            soft_wrap=True,
+            markup=False,
+        )
+
+
+def _systems(command: Systems) -> None:
+    raise NotImplementedError

@@ -1,0 +1,45 @@
+"""Frames decoded while those before are still looked at."""
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+
+from recon3d.records import Frame
+
+_END = object()
+
+
+def ahead(frames: Iterable[Frame], depth: int = 4) -> Iterator[Frame]:
+    """The same frames, decoded up to ``depth`` of them ahead in a thread of their own; its errors come out here."""
+    waiting: queue.Queue[object] = queue.Queue(maxsize=depth)
+    stopped = threading.Event()
+
+    def put(item: object) -> bool:
+        while not stopped.is_set():
+            try:
+                waiting.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def decode() -> None:
+        try:
+            for frame in frames:
+                if not put(frame):
+                    return
+            put(_END)
+        except Exception as error:  # whatever it is, it belongs to who reads the frames
+            put(error)
+
+    thread = threading.Thread(target=decode, daemon=True)
+    thread.start()
+    try:
+        while (item := waiting.get()) is not _END:
+            if isinstance(item, Exception):
+                raise item
+            assert isinstance(item, Frame)
+            yield item
+    finally:
+        stopped.set()
+        thread.join()

@@ -1,0 +1,88 @@
+"""2D keypoints drawn over the images that they were found in."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from recon3d.errors import InputError
+from recon3d.opencv import import_cv2
+from recon3d.records import Frame, Keypoints2D
+
+_LEFT, _RIGHT, _MIDDLE = (66, 135, 245), (245, 130, 32), (120, 220, 120)  # RGB, of the subject's sides
+_FAINT = 0.2  # score below which a bone is not drawn
+_WIDE = 400.0  # px of a person per px of a line
+_FALLBACK_FPS = 30.0
+
+
+def draw_people(image: UInt8[np.ndarray, "height width 3"], seen: Keypoints2D, row: int) -> UInt8[np.ndarray, "height width 3"]:
+    """A copy of an image with the people of one row: left blue, right orange; a ring round each point is its sigma.
+
+    Args:
+        image: RGB, of the size that the pixels refer to.
+        seen: the keypoints.
+        row: of which frame.
+    """
+    cv2, out = import_cv2(), image.copy()
+    points, bones = seen.layout.points, seen.layout.bones.tolist()
+    colour = [_LEFT if name.startswith("left_") else _RIGHT if name.startswith("right_") else _MIDDLE for name in points]
+    shift = 4  # fractional bits of cv2's coordinates
+    for slot in np.flatnonzero(np.isfinite(seen.box[row, :, 0])).tolist():
+        xy, score, sigma = seen.xy[row, slot], seen.confidence[row, slot], seen.sigma_px[row, slot]
+        at = np.rint(np.nan_to_num(xy) * (1 << shift)).astype(int).tolist()
+        there = np.isfinite(xy[:, 0]) & (score >= _FAINT)
+        box = seen.box[row, slot]
+        width = max(1, round(float(max(box[2] - box[0], box[3] - box[1])) / _WIDE))
+        for a, b in bones:
+            if there[a] and there[b]:
+                side = colour[a] if colour[a] == colour[b] else _MIDDLE
+                cv2.line(out, at[a], at[b], side, width, cv2.LINE_AA, shift)
+        for joint in np.flatnonzero(there).tolist():
+            cv2.circle(out, at[joint], (width + 1) << shift, colour[joint], -1, cv2.LINE_AA, shift)
+            if np.isfinite(sigma[joint]):
+                cv2.circle(out, at[joint], round(float(sigma[joint]) * (1 << shift)), colour[joint], 1, cv2.LINE_AA, shift)
+        if seen.person_id[row, slot] >= 0:
+            corner = (int(box[0]), int(box[1]) - 6)
+            cv2.putText(
+                out, str(seen.person_id[row, slot]), corner, cv2.FONT_HERSHEY_SIMPLEX, 0.4 * width + 0.3, _MIDDLE, width, cv2.LINE_AA
+            )
+    return out
+
+
+def write_overlay(
+    path: Path, frames: Iterable[Frame], windows: Iterable[Keypoints2D], fps: float, watch: Callable[[int], None] = lambda frame: None
+) -> None:
+    """A video (.mp4) of the images with what was found in them.
+
+    Args:
+        path: of the file.
+        frames: images, rising.
+        windows: keypoints; frames that they do not have are shown bare.
+        fps: rate to play at; 0 for 30 a second.
+        watch: told after each frame which it was.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    cv2 = import_cv2()
+    writer, parts = None, iter(windows)
+    part, rows = None, dict[int, int]()
+    try:
+        for frame in frames:
+            while part is None or (len(part) and part.frame[-1] < frame.number):
+                part = next(parts, None)
+                if part is None:
+                    break
+                rows = {number: k for k, number in enumerate(part.frame.tolist())}
+            if writer is None:
+                size = (frame.image.shape[1], frame.image.shape[0])
+                writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps if fps > 0 else _FALLBACK_FPS, size)
+                if not writer.isOpened():
+                    raise InputError(f"{path} cannot be written as a video")
+            shown = draw_people(frame.image, part, rows[frame.number]) if part is not None and frame.number in rows else frame.image
+            writer.write(cv2.cvtColor(shown, cv2.COLOR_RGB2BGR))
+            watch(frame.number)
+    finally:
+        if writer is not None:
+            writer.release()
