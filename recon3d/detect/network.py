@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Shaped, UInt8
 
 from recon3d.arrays import whole_rows
 from recon3d.detect.affine import Affine, back, box_crop, letterboxed, turned, warped
@@ -125,13 +125,17 @@ class Network:
 
     def run(self, looked_at: UInt8[np.ndarray, "rows columns 3"]) -> list[np.ndarray]:
         """The network's outputs for an image of its own size."""
+        return self._session.run(self.values(looked_at), self._outputs)
+
+    def values(self, looked_at: UInt8[np.ndarray, "rows columns 3"]) -> Shaped[np.ndarray, "1 ..."]:
+        """The numbers that the network is given for an image of its own size."""
         values = looked_at if self.card.channels == "rgb" else looked_at[..., ::-1]
         if np.issubdtype(self._session.dtype, np.floating):
             mean, std = np.array(self.card.mean, np.float32), np.array(self.card.std, np.float32)
             values = (values - mean) / std
         if self._channels_first:
             values = values.transpose(2, 0, 1)
-        return self._session.run(np.ascontiguousarray(values[None], dtype=self._session.dtype), self._outputs)
+        return np.ascontiguousarray(values[None], dtype=self._session.dtype)
 
 
 def looks_at_all(card: ModelCard) -> bool:
