@@ -53,4 +53,19 @@ def _convert(command: Convert) -> None:
 
 
 def _systems(command: Systems) -> None:
-    raise NotImplementedError
+    from rich.table import Table
+
+    from recon3d.errors import InputError, valid_names
+    from recon3d.systems import all_systems
+
+    chosen = [system for system in all_systems() if command.name.lower() in system.name.lower()]
+    if not chosen:
+        raise InputError(f"no system's name holds {command.name!r}; there are {valid_names(s.name for s in all_systems())}")
+    table = Table("system", "reads", "runs", "licence of code / weights", "mind", box=None, pad_edge=False)
+    for system in chosen:
+        how = f"shipped: {', '.join(system.ships)}" if system.ships else f"with {system.needs}" if system.needs else "-"
+        licence = f"{system.code or '?'} / {system.weights or '?'}"
+        table.add_row(system.name, ", ".join(system.reads) or "-", how, licence, f"[yellow]{system.warning}[/]" if system.warning else "")
+    out = Console(width=max(Console().width, 150))
+    out.print(table)
+    out.print(f"{len(chosen)} systems; ? where a system does not say. Nothing that recon3d ships is non-commercial or AGPL.")
