@@ -3,6 +3,7 @@
 import queue
 import threading
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from recon3d.records import Frame
 
@@ -28,18 +29,15 @@ def ahead(frames: Iterable[Frame], depth: int = 4) -> Iterator[Frame]:
             for frame in frames:
                 if not put(frame):
                     return
+        finally:
             put(_END)
-        except Exception as error:  # whatever it is, it belongs to who reads the frames
-            put(error)
 
-    thread = threading.Thread(target=decode, daemon=True)
-    thread.start()
-    try:
-        while (item := waiting.get()) is not _END:
-            if isinstance(item, Exception):
-                raise item
-            assert isinstance(item, Frame)
-            yield item
-    finally:
-        stopped.set()
-        thread.join()
+    with ThreadPoolExecutor(1) as pool:
+        work = pool.submit(decode)
+        try:
+            while (item := waiting.get()) is not _END:
+                assert isinstance(item, Frame)
+                yield item
+            work.result()
+        finally:
+            stopped.set()
