@@ -138,7 +138,7 @@ def coverage(left: Residuals, sigma: ScoreSigma, names: Sequence[str]) -> tuple[
 
 def _own(left: Residuals, sigma: ScoreSigma, names: Sequence[str]) -> Float[np.ndarray, "views frames joints"]:
     factor = np.array([sigma.points.get(name, 1.0) for name in names])
-    return np.maximum(np.interp(left.score, sigma.score, sigma.share) * factor * left.size[..., None], 1.0)
+    return np.maximum(sigma.share_of(left.score) * factor * left.size[..., None], 1.0)
 
 
 def _bins(score: Float[np.ndarray, "detections"]) -> Float[np.ndarray, "knots"]:
@@ -153,7 +153,7 @@ def _fitted(
     left: Residuals, sigma: ScoreSigma, bins: Float[np.ndarray, "knots"], names: Sequence[str], sides: Int[np.ndarray, "joints"]
 ) -> ScoreSigma:
     """One round: shares of scores, then factors of points, the same on both sides of the body."""
-    share = np.interp(bins, sigma.score, sigma.share)
+    share = sigma.share_of(bins)
     points = {name: sigma.points.get(name, 1.0) for name in names}
     nearest = np.abs(left.score[..., None] - bins).argmin(-1)
     share = share * _stretch(left, ScoreSigma(bins, share, points), names, nearest, len(bins))

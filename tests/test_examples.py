@@ -41,7 +41,9 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
 def test_readme_names_only_commands_that_exist():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     shown = subprocess.run([sys.executable, "-m", "recon3d", "--help"], capture_output=True, text=True, check=True).stdout
-    for command in set(re.findall(r"recon3d (demo|reconstruct|export|report|calibrate|doctor|[a-z]+-[a-z]+)\b", text)):
+    for command in set(
+        re.findall(r"recon3d (demo|reconstruct|detect|systems|convert|export|report|calibrate|doctor|[a-z]+-[a-z]+)\b", text)
+    ):
         assert command in shown
     shown = subprocess.run([sys.executable, "-m", "recon3d", "calibrate", "--help"], capture_output=True, text=True, check=True).stdout
     for command in set(re.findall(r"recon3d calibrate ([a-z]+)", text)):

@@ -9,43 +9,43 @@ from pathlib import Path
 from typing import Any, Literal
 
 from recon3d.errors import InputError, all_faults, valid_names
+from recon3d.records import ScoreSigma, parse_score_sigma
 from recon3d.skeleton import Layout, load_layout
 
 _FOLDER = Path(str(resources.files("recon3d.detect"))) / "models"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
     """A network, as its TOML card describes it.
 
     Attributes:
         name: as on the command line.
-        title: for people.
         file: beside the card, .onnx or .tflite.
         sha256: of the file; another content is refused.
         licence: of the weights.
-        source: where they are from.
         decoder: how its outputs are read.
-        layout: of the keypoints.
+        layout: of the keypoints, by name or as a file (.toml) beside the card.
         input: width and height, px.
         score_kind: what its scores are.
         sigma_share: sigma over the person's box diagonal, at a score of 1.
         min_score: a person's score below which it is not there.
         folder: of the card.
+        title: for people.
+        source: where the weights are from.
         mean: of each channel, taken from values of 0 to 255.
         std: that they are then divided by.
         channels: order that the network wants.
         margin: side of the crop over the person's box, or over the circle round the hips for one that is turned upright.
         outputs: names of the network's outputs in the order that the decoder reads them; none where the network has them so.
         options: of the decoder; what is not set holds as the decoder has it.
+        sigma: by score and point, where it was learned (`recon3d calibrate scores`); else it follows from sigma_share.
     """
 
     name: str
-    title: str
     file: str
     sha256: str
     licence: str
-    source: str
     decoder: str
     layout: str
     input: tuple[int, int]
@@ -53,12 +53,15 @@ class ModelCard:
     sigma_share: float
     min_score: float
     folder: Path
+    title: str = ""
+    source: str = ""
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     channels: Literal["rgb", "bgr"] = "rgb"
     margin: float = 1.25
     outputs: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    sigma: ScoreSigma | None = None
 
     def option(self, name: str) -> Any:
         """A setting of the decoder."""
@@ -67,7 +70,8 @@ class ModelCard:
     @property
     def points(self) -> Layout:
         """The layout itself."""
-        return load_layout(self.layout)
+        own = self.folder / self.layout
+        return load_layout(str(own) if self.layout.endswith(".toml") and own.is_file() else self.layout)
 
 
 def card_names() -> tuple[str, ...]:
@@ -111,6 +115,11 @@ def _parse(data: dict[str, Any], path: Path) -> ModelCard:
         faults.append("outputs must be a list of names")
     if not isinstance(data.get("options", {}), dict):
         faults.append("options must be a table")
+    if "sigma" in data:
+        try:
+            data["sigma"] = parse_score_sigma(data["sigma"], "table sigma")
+        except InputError as error:
+            faults.append(str(error))
     if faults:
         raise InputError(all_faults(faults, f"model card {path} cannot be used:"))
     for key in ("mean", "std"):

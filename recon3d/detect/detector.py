@@ -1,7 +1,10 @@
 """Which networks find and follow people, by how fast it must be or by the user's own card."""
 
+import functools
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from importlib import resources
 from typing import Literal
 
 import numpy as np
@@ -12,6 +15,7 @@ from recon3d.detect.card import ModelCard, load_card
 from recon3d.detect.network import Look, Network, looks_at_all
 from recon3d.detect.people import People
 from recon3d.errors import InputError, valid_names
+from recon3d.records import ScoreSigma, parse_score_sigma
 from recon3d.skeleton import Layout, load_layout, map_layout
 
 Speed = Literal["fast", "default", "accurate"]
@@ -34,6 +38,7 @@ class Recipe:
         detail_s: seconds between its runs at the most; it runs sooner when the pose has changed; 0 for every frame.
         looks: of the first network.
         detail_looks: of the slower one, one a run, in turn.
+        sigma: table of blends.toml with what its scores are worth; None for that of the first network's card.
         between_s: a frame nearer than this to the one before need not be looked at where all move evenly; 0 for every frame.
     """
 
@@ -43,12 +48,13 @@ class Recipe:
     looks: tuple[Look, ...] = _PLAIN
     detail_looks: tuple[Look, ...] = _PLAIN
     between_s: float = 0.021
+    sigma: str | None = None
 
 
 RECIPES: dict[str, Recipe] = {
     "fast": Recipe("movenet_lightning"),
-    "default": Recipe("movenet_thunder", "blazepose_heavy", 0.1, detail_looks=_IN_TURN),
-    "accurate": Recipe("movenet_thunder", "blazepose_heavy", 0.0, _BOTH, _IN_TURN, between_s=0.0),
+    "default": Recipe("movenet_thunder", "blazepose_heavy", 0.1, detail_looks=_IN_TURN, sigma="default"),
+    "accurate": Recipe("movenet_thunder", "blazepose_heavy", 0.0, _BOTH, _IN_TURN, between_s=0.0, sigma="accurate"),
 }
 """By speed."""
 
@@ -75,6 +81,11 @@ class Detector:
         return self.multi.card if self.single is None else self.single.card
 
     @property
+    def sigma(self) -> ScoreSigma | None:
+        """Of what comes out, by score and point, where it was learned."""
+        return self.card.sigma if self.recipe.sigma is None else _learned().get(self.recipe.sigma)
+
+    @property
     def layout(self) -> Layout:
         """Of the points that come out."""
         return self.card.points if self.detail is None else load_layout(WITH_FEET)
@@ -96,6 +107,14 @@ class Detector:
         """The one person whom rough points of the layout of `card` lie on."""
         assert self.single is not None
         return self.single.person(image, xy, confidence, looks=self.recipe.looks)
+
+
+@functools.cache
+def _learned() -> dict[str, ScoreSigma]:
+    """What scores of several networks blended are worth."""
+    path = resources.files("recon3d.detect") / "blends.toml"
+    tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    return {name: parse_score_sigma(table, f"blends.toml: {name}") for name, table in tables.items()}
 
 
 def cards_of(speed: str, card: str = "") -> tuple[ModelCard, ...]:
@@ -130,6 +149,6 @@ def load_detector(speed: Speed = "default", card: str = "", threads: int = 1) ->
         networks = list(pool.map(lambda one: Network(one, threads), cards))
     recipe = RECIPES[speed]
     if card:
-        recipe = replace(recipe, single=card, detail=None)
+        recipe = replace(recipe, single=card, detail=None, sigma=None)
         return Detector(networks[0], networks[1] if len(networks) > 1 else None, None, recipe)
     return Detector(networks[0], networks[1], networks[2] if len(networks) > 2 else None, recipe)

@@ -4,13 +4,14 @@ The idea of DCPose (Liu 2021) without its network: the frames before and after v
 with its score, along the path that they describe.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from recon3d.detect.similarity import person_size
 from recon3d.detect.smoothing import steadied
-from recon3d.records import Keypoints2D, size_sigma_px
+from recon3d.records import Keypoints2D
 
 _DROP = 0.6  # times the score of the frames around: below it a joint is read again
 _SURE = 0.3  # score of the frames around that is worth reading
@@ -18,13 +19,13 @@ _SECOND_HAND = 0.7  # times their score: what was not seen in its own frame
 _TREMBLE = 0.01  # of the person's size
 
 
-def reread(seen: Keypoints2D, reach_s: float, sigma_share: float) -> Keypoints2D:
+def reread(seen: Keypoints2D, reach_s: float, sigma_px: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Keypoints2D:
     """The same people with joints whose score drops read again from frames near in time.
 
     Args:
         seen: people with ids; others stay as they are.
         reach_s: width over which frames vote, s; they must lie on both sides, within twice of it.
-        sigma_share: of the detector's card.
+        sigma_px: sigma from points and scores.
     """
     xy, confidence = seen.xy.astype(float), seen.confidence.astype(float)
     for person in np.unique(seen.person_id[seen.person_id >= 0]).tolist():
@@ -47,5 +48,5 @@ def reread(seen: Keypoints2D, reach_s: float, sigma_share: float) -> Keypoints2D
         seen,
         xy=xy.astype(np.float32),
         confidence=confidence.astype(np.float32),
-        sigma_px=np.where(confidence == seen.confidence, seen.sigma_px, size_sigma_px(xy, confidence, sigma_share)),
+        sigma_px=np.where(confidence == seen.confidence, seen.sigma_px, sigma_px(xy, confidence)),
     )

@@ -155,7 +155,9 @@ def _reader(quantization: Any, feeds: list[dict[str, Shaped[np.ndarray, "..."]]]
 
 
 def _as_toml(card: ModelCard) -> str:
-    held = {f.name: getattr(card, f.name) for f in fields(card) if f.name != "folder"}
+    held = {f.name: getattr(card, f.name) for f in fields(card) if f.name not in ("folder", "sigma")}
+    if card.sigma is not None:
+        held["sigma"] = card.sigma.as_table()
     return "".join(f"{key} = {_value(value)}\n" for key, value in held.items())
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float32, Int
 
 from recon3d.detect.blend import blended
 from recon3d.detect.detector import Detector
@@ -89,12 +89,18 @@ class Sheet:
             person_id=person,
             xy=xy.astype(np.float32),
             confidence=confidence.astype(np.float32),
-            sigma_px=size_sigma_px(xy, confidence, card.sigma_share),
+            sigma_px=self._sigma_px(xy, confidence),
             box=box.astype(np.float32),
             score_kind=card.score_kind,
         )
         seen = unflipped(seen)
-        return reread(seen, self.neighbours_s, card.sigma_share) if self.neighbours_s > 0 else seen
+        return reread(seen, self.neighbours_s, self._sigma_px) if self.neighbours_s > 0 else seen
+
+    def _sigma_px(self, xy: np.ndarray, confidence: np.ndarray) -> Float32[np.ndarray, "frames slots joints"]:
+        learned = self.detector.sigma
+        if learned is None:
+            return size_sigma_px(xy, confidence, self.detector.card.sigma_share)
+        return learned.sigma_px(xy, confidence, self.detector.layout.points)
 
     def _with_detail(
         self,

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from recon3d.detect.detector import Detector, Speed, cards_of
+from recon3d.detect.detector import RECIPES, Detector, Speed
 from recon3d.detect.people import People
 from recon3d.detect.sheet import Row, Sheet, Sighting
 from recon3d.detect.similarity import matched, oks, person_size, spreads
-from recon3d.errors import InputError
+from recon3d.errors import InputError, valid_names
 from recon3d.records import Frame, Keypoints2D
 from recon3d.skeleton import LIMBS
 
@@ -29,7 +29,7 @@ _BLIND_S = 0.1  # a crop is looked at where nobody was seen for up to this long
 _AGAIN_S = 0.12  # between searches while somebody is missed
 _INERTIA_S = 0.08  # over which velocity is averaged
 _COAST_S = 0.3  # after which a hidden person is expected to have stopped
-_CALM = 0.05  # of the person's size
+_CALM = 5.0  # sigmas of a sure point: a good part of it is how single looks tremble
 _SURE = 0.3  # score of a joint that tells whether a person moves evenly
 _LOOKS = 3  # that tell it
 
@@ -52,7 +52,8 @@ class TrackSettings:
     """Seconds over which frames around tell a joint whose score drops (blur, occlusion); 0 for never, 0.05 is usual."""
 
     def __post_init__(self) -> None:
-        cards_of(self.speed, self.detector)
+        if self.speed not in RECIPES:
+            raise InputError(f"speed must be {valid_names(RECIPES)}, not {self.speed!r}")
         if self.max_people < 1:
             raise InputError(f"max_people must be 1 or more, not {self.max_people}")
         for name, least in (("search_s", 0.0), ("patience_s", -1e-9), ("neighbours_s", -1e-9)):
@@ -112,7 +113,7 @@ class Tracker:
         self._next = 0
         self._now = -np.inf
         self._searched = -np.inf
-        self._held: Frame | None = None
+        self._held: list[Frame] = []
         self._before: Row | None = None
         self._open = True
 
@@ -158,30 +159,28 @@ class Tracker:
     def step(self, frame: Frame) -> list[Row]:
         """Follow people into the next frame; the rows that are finished with it.
 
-        A frame shortly after another is held back; where the next one shows that everybody moved evenly, it
-        is what lies between, else the networks look at it after all.
+        Frames shortly after another are held back; where the next one shows that everybody moved evenly, they
+        are what lies between, else the networks look at them after all.
         """
         if self._may_wait(frame):
-            self._held = frame
+            self._held.append(frame)
             return []
-        before, held, self._held = self._before, self._held, None
+        before, held, self._held = self._before, self._held, []
         row = Row(frame.number, frame.time, self._look(frame))
         self._before = row
-        if held is None or before is None:
-            return [row]
-        return [Row(held.number, held.time, self._between(held, before, row)), row]
+        between = [] if before is None else [Row(one.number, one.time, self._between(one, before, row)) for one in held]
+        return [*between, row]
 
     def finish(self) -> list[Row]:
-        """The row of a frame that is held back, if one is."""
-        held, self._held = self._held, None
-        if held is None:
-            return []
-        self._before = Row(held.number, held.time, self._look(held))
-        return [self._before]
+        """The rows of frames that are held back, if any are."""
+        held, self._held = self._held, []
+        rows = [Row(one.number, one.time, self._look(one)) for one in held]
+        self._before = rows[-1] if rows else self._before
+        return rows
 
     def forget(self) -> None:
         """Follow nobody any more."""
-        self._tracks, self._next, self._before, self._held, self._searched = [], 0, None, None, -np.inf
+        self._tracks, self._next, self._before, self._held, self._searched = [], 0, None, [], -np.inf
 
     @property
     def idle(self) -> bool:
@@ -191,7 +190,7 @@ class Tracker:
     def _may_wait(self, frame: Frame) -> bool:
         """Whether the next frame may tell what this one shows: everybody was just seen, and no turn of the slower network is due."""
         recipe, before = self.detector.recipe, self._before
-        if self._held is not None or before is None or not self._tracks or not 0 < frame.time - before.time <= recipe.between_s:
+        if before is None or not self._tracks or not 0 < frame.time - before.time <= recipe.between_s:
             return False
         seen = all(track.time == before.time and len(track.recent) > 1 for track in self._tracks)
         late = self.detector.detail is not None and any(frame.time >= t.detailed + recipe.detail_s - _EARLY_S for t in self._tracks)
@@ -231,7 +230,7 @@ class Tracker:
             if last is None:
                 continue
             xy, confidence = (1 - share) * last.xy + share * one.xy, np.minimum(last.confidence, one.confidence)
-            if not _calm(tracks[one.person].recent, self._steady):
+            if not _calm(tracks[one.person].recent, self._steady, self.detector.card.sigma_share):
                 found = self._find(held, xy, confidence)
                 if found is None:
                     continue
@@ -302,12 +301,12 @@ def _together(people: Sequence[People], joints: int) -> People:
     return People(*(np.concatenate([getattr(one, name) for one in people]) for name in ("xy", "confidence", "score")))
 
 
-def _calm(recent: Sequence[tuple[float, np.ndarray, np.ndarray]], joints: Int[np.ndarray, "some"]) -> bool:
+def _calm(recent: Sequence[tuple[float, np.ndarray, np.ndarray]], joints: Int[np.ndarray, "some"], sigma_share: float) -> bool:
     """Whether some joints of a person lie on lines in three looks, as near as a detector can tell.
 
     Of motion with acceleration a, looked at one step before and one after the middle, their mean is off by a/2
-    (in steps squared), while the looks before tell the last one to 3a or 4a: what passes is off by at most 0.8 %
-    of the person's size, less than a detector's sigma.
+    (in steps squared), while the looks before tell the last one to 3a or 4a: what passes is off by less than a
+    sigma.
     """
     if len(recent) < _LOOKS:
         return False
@@ -315,7 +314,7 @@ def _calm(recent: Sequence[tuple[float, np.ndarray, np.ndarray]], joints: Int[np
     (t0, x0, c0), (t1, x1, c1), (t2, x2, c2) = [(t, x[joints], c[joints]) for t, x, c in recent]
     off = np.linalg.norm(x2 - x1 - (x1 - x0) * ((t2 - t1) / (t1 - t0)), axis=-1)
     sure = (np.minimum(np.minimum(c0, c1), c2) >= _SURE) & np.isfinite(off)
-    return bool(sure.any() and off[sure].max() <= _CALM * size)
+    return bool(sure.any() and off[sure].max() <= _CALM * sigma_share * size)
 
 
 def _bent(xy: Float[np.ndarray, "joints 2"], before: Float[np.ndarray, "joints 2"] | None) -> bool:

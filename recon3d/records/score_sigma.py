@@ -12,13 +12,15 @@ from recon3d.errors import InputError, all_faults
 from recon3d.records.keypoints2d import Keypoints2D, box_diagonal
 
 _LEAST_PX = 1.0
+_MOST = 5.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoreSigma:
     """Sigma of a point over the diagonal of its person's box, by score and by point.
 
-    Between the scores that it was learned at it is interpolated, beyond them it stays.
+    Between the scores that it was learned at it is interpolated. Above them it stays; below it grows with the
+    root of the score, as that of a matched filter does, up to five times.
 
     Attributes:
         score: rising.
@@ -37,6 +39,12 @@ class ScoreSigma:
         if not ((self.share > 0).all() and all(value > 0 for value in self.points.values())):
             raise InputError("shares and factors of points must be positive")
 
+    def share_of(self, score: Float[np.ndarray, "*batch"]) -> Float[np.ndarray, "*batch"]:
+        """Sigma over the diagonal at any score, of a point whose factor is 1."""
+        lowest = float(self.score[0])
+        below = np.sqrt(np.clip(lowest / np.maximum(score, 1e-9), 1.0, _MOST**2)) if lowest > 0 else 1.0
+        return np.interp(score, self.score, self.share) * below
+
     def sigma_px(
         self, xy: Float[np.ndarray, "*batch joints 2"], confidence: Float[np.ndarray, "*batch joints"], names: Sequence[str]
     ) -> Float32[np.ndarray, "*batch joints"]:
@@ -48,7 +56,7 @@ class ScoreSigma:
             names: of the joints.
         """
         factor = np.array([self.points.get(name, 1.0) for name in names])
-        share = np.interp(confidence, self.score, self.share) * factor
+        share = self.share_of(confidence) * factor
         sigma = np.maximum(share * box_diagonal(xy)[..., None], _LEAST_PX)
         return np.where(np.logical_and.reduce(np.isfinite(xy), -1), sigma, np.nan).astype(np.float32)
 

@@ -4,10 +4,16 @@ import argparse
 import sys
 from pathlib import Path
 
-from tests.bench import calibration, main_job, triangulation
+from tests.bench import calibration, edge, evidence, main_job, triangulation
 from tests.bench.table import show
 
-FAMILIES = {"triangulation": triangulation.run, "main": main_job.run_family, "calibration": calibration.run}
+FAMILIES = {
+    "triangulation": triangulation.run,
+    "main": main_job.run_family,
+    "calibration": calibration.run,
+    "evidence": evidence.run,
+    "edge": edge.run,
+}
 
 
 def main() -> None:

@@ -332,7 +332,7 @@ def test_groups_of_connected_cameras():
     xy = world.xy.reshape(4, -1, 2).copy()
     half = xy.shape[1] // 2
     xy[:2, half:], xy[2:, :half] = np.nan, np.nan
-    pairs = all_pairs([c.intrinsics for c in world.rig], xy, np.full(xy.shape[:2], 2.0), np.ones(xy.shape[:2]))
+    pairs = all_pairs([c.intrinsics for c in world.rig], xy, np.full(xy.shape[:2], 2.0))
     assert {(p.a, p.b) for p in pairs} == {(0, 1), (2, 3)}
     assert connected([(p.a, p.b) for p in pairs], 4) == [[0, 1], [2, 3]]
 

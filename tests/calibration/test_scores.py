@@ -110,6 +110,13 @@ def test_faulty_tables_are_refused(table, match):
         parse_score_sigma(table, "it")
 
 
+def test_beyond_what_was_learned():
+    sigma = ScoreSigma(KNOTS, SHARES)
+    np.testing.assert_allclose(sigma.share_of(np.array([2.0, 0.9, 0.1, 0.025, 0.0, -1.0])), [0.006, 0.006, 0.03, 0.06, 0.15, 0.15])
+    logits = ScoreSigma(np.array([-2.0, 3.0]), np.array([0.04, 0.01]))
+    np.testing.assert_allclose(logits.share_of(np.array([-5.0, 3.0, 9.0])), [0.04, 0.01, 0.01])
+
+
 def test_learned_scores_change_sigmas_and_only_of_what_they_are_for(tmp_path):
     _, seen = scored(0, frames=150)
     path = tmp_path / "scores.toml"

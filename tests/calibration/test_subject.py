@@ -19,7 +19,8 @@ def seen():
 
 
 def part(track, rows, later=0.0):
-    return replace(track, time=track.time[rows] + later, xy=track.xy[rows], sigma_px=track.sigma_px[rows])
+    parts = {name: getattr(track, name)[rows] for name in ("xy", "sigma_px", "confidence")}
+    return replace(track, time=track.time[rows] + later, **parts)
 
 
 def test_two_cameras_that_never_recorded_at_once(seen):

@@ -30,6 +30,10 @@ def record(xy, confidence=None, fps=60.0, person=0):
     )
 
 
+def by_size(xy, confidence):
+    return size_sigma_px(xy, confidence, 0.01)
+
+
 def walker(frames=240, seed=0, noise=4.0):
     """Somebody who walks through the picture, seen from the side: the legs swing past each other; about 600 px tall."""
     rng, time = np.random.default_rng(seed), np.arange(frames) / 60
@@ -106,7 +110,7 @@ def test_a_hidden_joint_is_read_from_the_frames_around():
     noisy[hidden, 0, wrist] += rng.normal(0, 60, (len(hidden), 2))
     score[hidden, 0, wrist] = 0.15
     before = record(noisy, score)
-    got = reread(before, 0.05, 0.01)
+    got = reread(before, 0.05, by_size)
     off = np.linalg.norm(got.xy[hidden, 0, wrist] - truth[hidden, wrist], axis=-1)
     assert np.median(off) < 6
     others = np.ones((240, 1, 17), bool)
@@ -123,5 +127,5 @@ def test_what_no_frame_on_both_sides_shows_is_not_invented():
     score = np.full((240, 1, 17), 0.8)
     score[:10, 0, 9] = 0.1
     noisy[:10, 0, 9] = np.nan
-    got = reread(record(np.nan_to_num(noisy, nan=0.0), score), 0.05, 0.01)
+    got = reread(record(np.nan_to_num(noisy, nan=0.0), score), 0.05, by_size)
     assert (got.confidence[:10, 0, 9] < 0.2).all()

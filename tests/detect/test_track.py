@@ -31,12 +31,13 @@ class World:
     runs: int = 0
     searches: int = 0
     whole: bool = False
+    swing: float = 60.0
 
     def __post_init__(self):
         self.card = SimpleNamespace(points=COCO, min_score=0.2, sigma_share=0.01, score_kind="heatmap")
         self.multi = SimpleNamespace(card=self.card)
         self.single = None if self.whole else self
-        self.detail, self.layout = None, COCO
+        self.detail, self.layout, self.sigma = None, COCO, None
         self.recipe = RECIPES["fast"]
         self.scales = self.scales or [1.0] * len(self.paths)
 
@@ -46,7 +47,7 @@ class World:
             return None
         swing = np.zeros((17, 2))
         for joints, sign in (((9, 13, 15), 1), ((10, 14, 16), -1)):
-            swing[list(joints), 0] = sign * 60 * np.sin(2 * np.pi * (time + 0.3 * k))
+            swing[list(joints), 0] = sign * self.swing * np.sin(2 * np.pi * (time + 0.3 * k))
         return self.scales[k] * (BODY + swing) + middle
 
     def visible(self, time):
@@ -206,3 +207,16 @@ def test_steadied_lines_stay_and_gaps_are_told_from_near():
     np.testing.assert_allclose(steadied(time, time, gap, 0.065, noise)[44], xy[44], atol=0.6)
     gap[20:] = np.nan
     assert np.isnan(steadied(time, time, gap, 0.065, noise)[-1]).all()
+
+
+def test_of_a_fast_camera_several_frames_wait():
+    """At 240 frames a second four of five frames lie between looks; at 100 one of two; at 30 none."""
+    for fps, most in ((240, 0.3), (100, 0.6), (30, 1.05)):
+        world = World([lambda t: np.array([900.0, 500.0])], noise=1.0, swing=0.0)
+        tracker = Tracker(world, TrackSettings(speed="fast"))
+        shown = [Frame(f.number, f.number / fps, f.image) for f in frames(120)]
+        (seen,) = detect_windows(shown, "cam", SIZE, tracker)
+        assert seen.frame.tolist() == list(range(120))
+        assert np.isfinite(seen.xy[:, 0]).all()
+        assert world.runs / 120 <= most
+        assert fps > 60 or world.runs == 120

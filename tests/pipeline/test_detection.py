@@ -55,7 +55,7 @@ def test_left_is_blue_and_right_is_orange(tmp_path):
 
 def test_learned_scores_are_used(tmp_path):
     scores = tmp_path / "scores.toml"
-    io.write_scores(scores, ScoreSigma(np.array([0.5]), np.array([0.1])), "coco_17", "heatmap")
+    io.write_scores(scores, ScoreSigma(np.array([0.01]), np.array([0.1])), "coco_17", "heatmap")
     detect_videos(job(tmp_path, scores=scores))
     seen = io.read_keypoints2d(tmp_path / "cam03.npz")
     diagonal = np.hypot(*(seen.box[:, 0, 2:] - seen.box[:, 0, :2]).T)

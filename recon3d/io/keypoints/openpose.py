@@ -6,7 +6,7 @@ Points of hands and face follow the body's where any file has them.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from recon3d.io.keypoints.found import FoundKeypoints, KeypointOptions, PeopleRo
 from recon3d.io.keypoints.gather import rows_of, whole
 from recon3d.io.keypoints.telling import told
 from recon3d.records import Keypoints2D
+from recon3d.records.keypoints2d import concatenate
 from recon3d.skeleton import Layout, joined, load_layout
 
 BY_COUNT = {
@@ -39,6 +40,7 @@ _PARTS = {
 }
 """Prefix of a part's points, its keys (the second of files before 1.2), and its layout."""
 _MAX_FAULTS = 8
+_BLOCK = 4096  # files parsed at a time
 _TELL_FROM = 100  # files at a time that a layout is told from
 _VIEW = re.compile(r"_keypoints_(\d+)$")
 
@@ -101,29 +103,33 @@ class OpenPoseFolder:
 
     def __init__(self, folder: Path, camera: str, options: KeypointOptions, view: int = 0):
         self.folder, self.camera, self.options = folder, camera, options
-        files = sorted((f for f in folder.iterdir() if f.suffix == ".json" and _view(f) == view), key=lambda f: f.name)
-        if not files:
+        names = sorted(f.name for f in folder.iterdir() if f.suffix == ".json" and _view(f) == view)
+        if not names:
             raise InputError(f"camera {camera}: {folder} holds no .json files")
-        numbers: dict[int, Path] = {}
+        numbers: dict[int, str] = {}
         faults: list[str] = []
-        for file in files:
-            number = frame_number(file)
+        for name in names:
+            number = frame_number(Path(name))
             if number is None:
-                faults.append(f"{file.name}: no frame number in the name")
+                faults.append(f"{name}: no frame number in the name")
             elif number in numbers:
-                faults.append(f"{file.name}: frame {number} has {numbers[number].name} already")
+                faults.append(f"{name}: frame {number} has {numbers[number]} already")
             else:
-                numbers[number] = file
+                numbers[number] = name
         if faults:
             raise _refusal(faults, folder, camera)
         self.frame = np.array(sorted(numbers), dtype=np.int64)
-        self.files = [numbers[int(n)] for n in self.frame]
+        self._names = [numbers[int(n)] for n in self.frame]
         self._layout: Layout | None = None
         self._parts: tuple[str, ...] = ()
         self._told_from: list[list[OpenPosePerson]] = []
 
     def __len__(self) -> int:
-        return len(self.files)
+        return len(self._names)
+
+    def paths(self, part: slice = slice(None)) -> Iterator[Path]:
+        """The files of some of the frames."""
+        return (self.folder / name for name in self._names[part])
 
     @property
     def time(self) -> np.ndarray:
@@ -149,7 +155,7 @@ class OpenPoseFolder:
         """The layout, or None where nobody is in any of the files and none was given."""
         if self._layout is None:
             people: list[OpenPosePerson] = []
-            for start in range(0, len(self.files), _TELL_FROM):
+            for start in range(0, len(self._names), _TELL_FROM):
                 frames = self._read(slice(start, start + _TELL_FROM))
                 if start == 0:
                     self._told_from = frames  # the first window is asked for next
@@ -169,11 +175,15 @@ class OpenPoseFolder:
             LayoutError: the layout cannot be told from the files; the message names the choices.
         """
         layout = self.layout
-        start, stop, _ = part.indices(len(self.files))
-        held = self._told_from if start == 0 else []
-        frames = [*held[:stop], *self._read(slice(min(max(start, len(held)), stop), stop))]
-        self._told_from = []
-        return self._record(frames, self.frame[part], layout)
+        start, stop, _ = part.indices(len(self._names))
+        held, self._told_from = (self._told_from if start == 0 else []), []
+        blocks: list[Keypoints2D] = []
+        # What is parsed is forty times as large as what is kept.
+        for at in range(start, max(stop, start + 1), _BLOCK):
+            end = min(at + _BLOCK, stop)
+            frames = [*held[at:end], *self._read(slice(min(max(at, len(held)), end), end))]
+            blocks.append(self._record(frames, self.frame[at:end], layout))
+        return concatenate(blocks)
 
     def _record(self, frames: list[list[OpenPosePerson]], numbers: np.ndarray, layout: Layout) -> Keypoints2D:
         rows = rows_of_people(frames, numbers, layout, self._parts, f"camera {self.camera}: files of {self.folder}")
@@ -184,7 +194,7 @@ class OpenPoseFolder:
     def _read(self, part: slice) -> list[list[OpenPosePerson]]:
         out: list[list[OpenPosePerson]] = []
         faults: list[str] = []
-        for file in self.files[part]:
+        for file in self.paths(part):
             try:
                 out.append(people_in(read_json(file), file))
             except InputError as error:

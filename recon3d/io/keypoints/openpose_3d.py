@@ -45,7 +45,7 @@ def read_openpose_3d(folder: Path, layout: str | None = None) -> OpenPose3D:
     """
     files = OpenPoseFolder(folder, folder.name, KeypointOptions(layout=layout))
     found: list[np.ndarray | None] = []
-    for file in files.files:
+    for file in files.paths():
         data = read_json(file)
         listed = entries(data.get("people") if isinstance(data, dict) else None, f"{file}, people")
         solid = [values_of(person, ("pose_keypoints_3d",), str(file), 4) for person in listed]
@@ -68,7 +68,7 @@ def read_openpose_3d(folder: Path, layout: str | None = None) -> OpenPose3D:
 def _told(files: OpenPoseFolder, count: int, asked: str | None) -> Layout:
     if asked is None and len(BY_COUNT.get(count, ())) == 1:
         return load_layout(BY_COUNT[count][0])
-    people = [person.body for file in files.files[:_TOLD_FROM] for person in people_in(read_json(file), file)]
+    people = [person.body for file in files.paths(slice(_TOLD_FROM)) for person in people_in(read_json(file), file)]
     body = body_layout(people, files.folder, files.camera, asked) if people or asked else None
     if body is None or len(body) != count:
         raise LayoutError(f"nothing in {files.folder} tells the layout of its {count} points in space; name it with --layout")
