@@ -9,7 +9,7 @@ import tyro
 from tyro.conf import Positional, arg
 
 from recon3d.cli.calibrate import Calibrate
-from recon3d.cli.evidence import Convert, Detect, Systems
+from recon3d.cli.evidence import Convert, Detect, Quantise, Systems
 
 # Heavy imports stay inside the functions: `recon3d --help` must answer at once.
 
@@ -77,7 +77,7 @@ class Doctor:
     """Check that everything recon3d needs loads and works on this machine."""
 
 
-Command = Demo | Reconstruct | Detect | Convert | Export | Report | Calibrate | Systems | Doctor
+Command = Demo | Reconstruct | Detect | Convert | Export | Report | Calibrate | Quantise | Systems | Doctor
 
 
 def main() -> None:
@@ -108,7 +108,7 @@ def _run(command: Command) -> None:
         _demo(command)
     elif isinstance(command, Reconstruct):
         _reconstruct(command)
-    elif isinstance(command, Detect | Convert | Systems):
+    elif isinstance(command, Detect | Convert | Quantise | Systems):
         from recon3d.cli.evidence_run import run_evidence
 
         run_evidence(command)

@@ -54,6 +54,20 @@ class Convert:
 
 
 @dataclass(frozen=True)
+class Quantise:
+    """Make an INT8 variant of a shipped network for small machines, calibrated on your own videos (extra: edge)."""
+
+    model: Positional[str]
+    """A shipped body network, for instance movenet_thunder."""
+    videos: Positional[tuple[str, ...]]
+    """Videos, or folders of videos, of people as the network will see them."""
+    out: Annotated[Path, arg(aliases=["-o"])]
+    """Folder for <model>_int8.onnx and its card."""
+    pictures: int = 24
+    """Frames that are looked at, from all over the videos."""
+
+
+@dataclass(frozen=True)
 class Systems:
     """Which systems' keypoints are read, whose networks are run, and under which licences they are."""
 

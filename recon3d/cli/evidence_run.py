@@ -2,15 +2,17 @@
 
 from rich.console import Console
 
-from recon3d.cli.evidence import Convert, Detect, Systems
+from recon3d.cli.evidence import Convert, Detect, Quantise, Systems
 
 
-def run_evidence(command: Detect | Convert | Systems) -> None:
+def run_evidence(command: Detect | Convert | Quantise | Systems) -> None:
     """Do it, and print what there is to say."""
     if isinstance(command, Detect):
         _detect(command)
     elif isinstance(command, Convert):
         _convert(command)
+    elif isinstance(command, Quantise):
+        _quantise(command)
     else:
         _systems(command)
 
@@ -50,6 +52,22 @@ def _convert(command: Convert) -> None:
             soft_wrap=True,
             markup=False,
         )
+
+
+def _quantise(command: Quantise) -> None:
+    from recon3d.detect.quantise import quantised
+    from recon3d.errors import InputError
+    from recon3d.pipeline import find_videos
+    from recon3d.video import open_videos
+
+    if command.pictures < 1:
+        raise InputError(f"--pictures must be 1 or more, not {command.pictures}")
+    videos = open_videos(find_videos(command.videos))
+    step = max(1, sum(video.count for video in videos) // command.pictures)
+    card = quantised(command.model, (frame.image for video in videos for frame in video.frames() if frame.number % step == 0), command.out)
+    size = (command.out / card.file).stat().st_size / 1e6
+    where = f"{command.out / card.file} ({size:.1f} MB), {command.out / (card.name + '.toml')}"
+    Console().print(f"written: {where}; use it with --detector", soft_wrap=True, markup=False)
 
 
 def _systems(command: Systems) -> None:

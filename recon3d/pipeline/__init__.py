@@ -1,6 +1,6 @@
 """The job from end to end, as functions over a take folder."""
 
-from recon3d.pipeline.detection import Detected, DetectJob, detect_videos
+from recon3d.pipeline.detection import Detected, DetectJob, detect_videos, find_videos
 from recon3d.pipeline.export import export_take
 from recon3d.pipeline.job import Job, Progress, Result, run
 from recon3d.pipeline.settings import Settings, load_settings
@@ -18,6 +18,7 @@ __all__ = [
     "Take",
     "detect_videos",
     "export_take",
+    "find_videos",
     "load_settings",
     "run",
 ]

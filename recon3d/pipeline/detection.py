@@ -68,7 +68,7 @@ def detect_videos(job: DetectJob, progress: Progress = silent) -> list[Detected]
         InputError: videos that cannot be used, all at once; two with one name; a model card that cannot be.
     """
     by_score = None if job.scores is None else with_scores(job.scores)
-    videos = open_videos(_named(job.videos))
+    videos = open_videos(find_videos(job.videos))
     job.out.mkdir(parents=True, exist_ok=True)
     cores = os.cpu_count() or 1
     workers = min(len(videos), cores)
@@ -126,8 +126,12 @@ def _stored(paths: Sequence[Path]) -> Iterator[Keypoints2D]:
         yield io.read_keypoints2d(path)
 
 
-def _named(arguments: Sequence[str]) -> dict[str, Path]:
-    """Paths by camera."""
+def find_videos(arguments: Sequence[str]) -> dict[str, Path]:
+    """Videos by camera, from paths, folders of videos, or ``camera=path``; without a name a camera is called after its file.
+
+    Raises:
+        InputError: none, two of one name, or a folder without videos.
+    """
     found: dict[str, Path] = {}
     faults: list[str] = []
     for argument in arguments:

@@ -112,3 +112,21 @@ def test_the_command(tmp_path):
     wrong = subprocess.run([*command, "--detector", "none.toml"], capture_output=True, text=True, encoding="utf-8")
     assert wrong.returncode == 2
     assert "no model 'none.toml'" in wrong.stderr.replace("\n", " ")
+
+
+def test_a_network_quantised_by_the_command_looks_at_videos(tmp_path):
+    run = [sys.executable, "-m", "recon3d"]
+    made = subprocess.run(
+        [*run, "quantise", "movenet_lightning", str(VIDEO), "-o", str(tmp_path / "q"), "--pictures", "4"],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    assert made.returncode == 0, made.stderr
+    card = tmp_path / "q" / "movenet_lightning_int8.toml"
+    (found,) = detect_videos(DetectJob((str(VIDEO),), tmp_path / "o", TrackSettings(detector=str(card)), stop=4))
+    seen = io.read_keypoints2d(found.files[0])
+    assert np.isfinite(seen.xy[:, 0]).all()
+    wrong = subprocess.run([*run, "quantise", "hand_landmark", str(VIDEO), "-o", str(tmp_path)], capture_output=True, text=True)
+    assert wrong.returncode == 2
+    assert "cannot be quantised" in wrong.stderr
