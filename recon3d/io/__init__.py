@@ -23,8 +23,8 @@ from recon3d.io.npz import (
     write_keypoints3d,
     write_motion,
 )
-from recon3d.io.rig import RIG_READERS, RIG_WRITERS, read_intrinsics, read_rig, write_rig
-from recon3d.io.rig_toml import write_lenses_toml, write_rig_toml
+from recon3d.io.rigs import RIG_READERS, RIG_WRITERS, read_intrinsics, read_rig, write_rig
+from recon3d.io.rigs.toml import write_lenses_toml, write_rig_toml
 from recon3d.io.scores import read_scores, write_scores
 from recon3d.io.tables import write_csv, write_trc
 from recon3d.records import Keypoints3D, Motion

@@ -12,7 +12,7 @@ import pytest
 
 from calibration.report import summarise, write_report
 from recon3d import io
-from recon3d.io.rig_toml import read_lenses_toml
+from recon3d.io.rigs.toml import read_lenses_toml
 from recon3d.synthetic import make_rig
 from tests.calibration.test_boards import BOARDS, photographed
 from tests.worlds import BALANCE4, gait

@@ -7,7 +7,7 @@ import pytest
 from calibration import RigFacts
 from recon3d.errors import CameraError, InputError
 from recon3d.io import read_rig, write_rig_toml
-from recon3d.io.rig_found import unit_of
+from recon3d.io.rigs.found import unit_of
 from recon3d.synthetic import make_rig
 from tests.worlds import BALANCE4
 

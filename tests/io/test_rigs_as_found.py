@@ -10,7 +10,7 @@ from scipy.io import savemat
 
 from recon3d.errors import CameraError, InputError
 from recon3d.io import read_intrinsics, read_rig
-from recon3d.io.rig_mat import read_mat
+from recon3d.io.mat import read_mat
 from tests.io.rig_files import FIVE, LAYOUTS, POINTS, SIZE, STRAIGHT, looking_at, qualisys, text, theia, vicon_file, vicon_key
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from recon3d.errors import CameraError
 from recon3d.io import read_intrinsics, read_rig
-from recon3d.io.rig_lens_fit import MAX_ERROR_PX, fit_lens, pixel_grid
+from recon3d.io.rigs.lens_fit import MAX_ERROR_PX, fit_lens, pixel_grid
 from tests.io.rig_files import looking_at, text, vicon_file, vicon_key
 
 SIZE = (1280, 720)

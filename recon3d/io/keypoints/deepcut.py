@@ -15,7 +15,7 @@ from recon3d.io.keypoints.arrays import as_float, load_arrays
 from recon3d.io.keypoints.csv_tables import numbers_of, read_table
 from recon3d.io.keypoints.found import FoundKeypoints, KeypointOptions, PeopleRows
 from recon3d.io.keypoints.gather import Gather, frame_of_name, numbered
-from recon3d.io.rig_mat import read_mat
+from recon3d.io.mat import read_mat
 from recon3d.skeleton import load_layout
 
 _NO_FRAMES = "the file does not say which images its rows are of: they were taken as frames from 0 on"

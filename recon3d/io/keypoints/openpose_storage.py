@@ -16,7 +16,7 @@ from recon3d.io.files import read_json, read_text
 from recon3d.io.keypoints.found import FoundKeypoints, KeypointOptions, PeopleRows
 from recon3d.io.keypoints.gather import numbered, numbers, whole
 from recon3d.io.keypoints.openpose import OpenPosePerson, body_layout, rows_of_people, with_parts
-from recon3d.io.rig_text import xml_root
+from recon3d.io.rigs.text import xml_root
 
 _ENDINGS = ("yml", "yaml", "xml", "json")
 _PARTS = {"left_hand_": "hand_left", "right_hand_": "hand_right", "face_": "face"}

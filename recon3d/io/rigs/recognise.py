@@ -6,13 +6,13 @@ from typing import Any
 
 from recon3d.errors import CameraError, InputError
 from recon3d.io.files import read_json, read_toml
-from recon3d.io.rig_biocv import looks_like_biocv
-from recon3d.io.rig_human36m import is_human36m
-from recon3d.io.rig_kalibr import KEY as KALIBR_KEY
-from recon3d.io.rig_matlab import is_matlab
-from recon3d.io.rig_opencv import has_lenses, has_poses, names_of
-from recon3d.io.rig_qualisys import told_apart
-from recon3d.io.rig_text import read_rig_text, read_storage, xml_root
+from recon3d.io.rigs.biocv import looks_like_biocv
+from recon3d.io.rigs.human36m import is_human36m
+from recon3d.io.rigs.kalibr import KEY as KALIBR_KEY
+from recon3d.io.rigs.matlab import is_matlab
+from recon3d.io.rigs.opencv import has_lenses, has_poses, names_of
+from recon3d.io.rigs.qualisys import told_apart
+from recon3d.io.rigs.text import read_rig_text, read_storage, xml_root
 
 _PICKLE = re.compile(rb"\x80[\x02-\x05]|\(dp|\(lp|c[\w.]+\n")
 _COLMAP = re.compile(r"(cameras|images|points3D|rigs|frames)\.(txt|bin)")

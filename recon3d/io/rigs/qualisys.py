@@ -20,9 +20,9 @@ import numpy as np
 from recon3d.errors import CameraError
 from recon3d.geometry import SE3, SO3, CameraRig, Intrinsics
 from recon3d.io.files import atomic
-from recon3d.io.rig_found import OTHER_CAMERA_AXES, FoundCamera, FoundRig, Size, each_camera, lens_matrix
-from recon3d.io.rig_holds import check_holds, first_coefficients
-from recon3d.io.rig_text import attribute_numbers, child, xml_root
+from recon3d.io.rigs.found import OTHER_CAMERA_AXES, FoundCamera, FoundRig, Size, each_camera, lens_matrix
+from recon3d.io.rigs.holds import check_holds, first_coefficients
+from recon3d.io.rigs.text import attribute_numbers, child, xml_root
 
 _SUBPIXEL = 64.0  # Qualisys counts sensor coordinates in 64ths of a pixel
 _LARGEST_SENSOR = 16384.0  # px; more than that are 64ths

@@ -12,8 +12,8 @@ import numpy as np
 from recon3d.errors import CameraError, Recon3dError, all_faults
 from recon3d.geometry import SE3, SO3, Intrinsics
 from recon3d.io.files import read_json
-from recon3d.io.rig_found import FoundCamera, FoundRig, Size, array, size_from, table, vector
-from recon3d.io.rig_mat import read_mat
+from recon3d.io.mat import read_mat
+from recon3d.io.rigs.found import FoundCamera, FoundRig, Size, array, size_from, table, vector
 
 _EXPORT = (
     "MATLAB objects cannot be read outside MATLAB: there, run  p = toStruct(stereoParams); save('calibration.mat', 'p', '-v7')  "

@@ -12,12 +12,12 @@ from jaxtyping import Float
 
 from recon3d.errors import CameraError, Recon3dError, all_faults
 from recon3d.geometry import SE3, SO3, Camera, CameraRig, Intrinsics, lens
-from recon3d.io.rig_colmap_files import MODELS, ColmapCamera, ColmapImage, read_model, write_binary_model, write_text_model
-from recon3d.io.rig_foreign_lenses import fov_rays, thin_prism_fisheye_rays
-from recon3d.io.rig_found import FoundRig, Size, each_camera, lens_matrix
-from recon3d.io.rig_holds import check_holds, first_coefficients
-from recon3d.io.rig_images import PosedImage, cameras_of_images, images_of_camera
-from recon3d.io.rig_lens_fit import fit_lens
+from recon3d.io.rigs.colmap_files import MODELS, ColmapCamera, ColmapImage, read_model, write_binary_model, write_text_model
+from recon3d.io.rigs.foreign_lenses import fov_rays, thin_prism_fisheye_rays
+from recon3d.io.rigs.found import FoundRig, Size, each_camera, lens_matrix
+from recon3d.io.rigs.holds import check_holds, first_coefficients
+from recon3d.io.rigs.images import PosedImage, cameras_of_images, images_of_camera
+from recon3d.io.rigs.lens_fit import fit_lens
 
 _PIXEL_CENTRE = 0.5
 

@@ -13,8 +13,8 @@ import numpy as np
 from recon3d.errors import CameraError
 from recon3d.geometry import SE3, CameraRig, Intrinsics
 from recon3d.io.files import atomic, read_toml
-from recon3d.io.rig_found import FoundCamera, FoundRig, Size, array, each_camera, rotation_from, size_from, vector
-from recon3d.io.rig_holds import check_holds, first_coefficients, row
+from recon3d.io.rigs.found import FoundCamera, FoundRig, Size, array, each_camera, rotation_from, size_from, vector
+from recon3d.io.rigs.holds import check_holds, first_coefficients, row
 
 _FREEMOCAP_METADATA = {"groundplane_calibration", "charuco_square_size", "charuco_board_object", "path_to_recorded_videos", "board"}
 

@@ -8,8 +8,8 @@ import numpy as np
 from recon3d.errors import CameraError
 from recon3d.geometry import SE3, SO3, CameraRig, Intrinsics
 from recon3d.io.files import read_json, write_json
-from recon3d.io.rig_found import Z_UP_FROM_Y_DOWN, FoundCamera, FoundRig, Size, array, each_camera, size_from, table, vector
-from recon3d.io.rig_holds import check_holds, first_coefficients
+from recon3d.io.rigs.found import Z_UP_FROM_Y_DOWN, FoundCamera, FoundRig, Size, array, each_camera, size_from, table, vector
+from recon3d.io.rigs.holds import check_holds, first_coefficients
 
 
 def read_panoptic(path: Path, size: Size | None = None) -> FoundRig:

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from recon3d.errors import CameraError, InputError
 from recon3d.io.files import atomic
-from recon3d.io.rig_found import array
-from recon3d.io.rig_text import read_rig_text
+from recon3d.io.rigs.found import array
+from recon3d.io.rigs.text import read_rig_text
 
 
 class Model(NamedTuple):

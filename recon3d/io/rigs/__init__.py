@@ -28,22 +28,22 @@ from pathlib import Path
 
 from recon3d.errors import CameraError, valid_names
 from recon3d.geometry import CameraRig, Intrinsics
-from recon3d.io.rig_aniposelib import read_aniposelib, read_freemocap, write_aniposelib, write_caliscope, write_freemocap
-from recon3d.io.rig_biocv import read_biocv, write_biocv
-from recon3d.io.rig_colmap import read_colmap, write_colmap, write_colmap_binary
-from recon3d.io.rig_found import FoundRig, Size
-from recon3d.io.rig_human36m import read_human36m
-from recon3d.io.rig_kalibr import read_kalibr, write_kalibr
-from recon3d.io.rig_matlab import read_matlab
-from recon3d.io.rig_opencv import read_easymocap, read_lenses, read_opencv, write_easymocap, write_opencv
-from recon3d.io.rig_openpose import read_openpose_rig, write_openpose_rig
-from recon3d.io.rig_optitrack import read_optitrack
-from recon3d.io.rig_panoptic import read_panoptic, write_panoptic
-from recon3d.io.rig_qualisys import read_qualisys, read_theia, write_qualisys, write_theia
-from recon3d.io.rig_recognise import format_of
-from recon3d.io.rig_toml import read_lenses_toml, read_rig_toml, write_rig_toml
-from recon3d.io.rig_transforms import read_transforms, write_transforms
-from recon3d.io.rig_vicon import read_vicon, write_vicon
+from recon3d.io.rigs.aniposelib import read_aniposelib, read_freemocap, write_aniposelib, write_caliscope, write_freemocap
+from recon3d.io.rigs.biocv import read_biocv, write_biocv
+from recon3d.io.rigs.colmap import read_colmap, write_colmap, write_colmap_binary
+from recon3d.io.rigs.found import FoundRig, Size
+from recon3d.io.rigs.human36m import read_human36m
+from recon3d.io.rigs.kalibr import read_kalibr, write_kalibr
+from recon3d.io.rigs.matlab import read_matlab
+from recon3d.io.rigs.opencv import read_easymocap, read_lenses, read_opencv, write_easymocap, write_opencv
+from recon3d.io.rigs.openpose import read_openpose_rig, write_openpose_rig
+from recon3d.io.rigs.optitrack import read_optitrack
+from recon3d.io.rigs.panoptic import read_panoptic, write_panoptic
+from recon3d.io.rigs.qualisys import read_qualisys, read_theia, write_qualisys, write_theia
+from recon3d.io.rigs.recognise import format_of
+from recon3d.io.rigs.toml import read_lenses_toml, read_rig_toml, write_rig_toml
+from recon3d.io.rigs.transforms import read_transforms, write_transforms
+from recon3d.io.rigs.vicon import read_vicon, write_vicon
 
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 OWN = "recon3d"

@@ -18,10 +18,10 @@ from jaxtyping import Float, Int
 from recon3d.errors import CameraError
 from recon3d.geometry import SE3, SO3, Camera, CameraRig, Intrinsics
 from recon3d.io.files import atomic
-from recon3d.io.rig_found import FoundCamera, FoundRig, Size, array, each_camera, lens_matrix, size_from
-from recon3d.io.rig_holds import check_holds, row
-from recon3d.io.rig_lens_fit import MAX_ERROR_PX, fit_lens, pixel_grid
-from recon3d.io.rig_text import attribute, attribute_list, attribute_numbers, xml_root
+from recon3d.io.rigs.found import FoundCamera, FoundRig, Size, array, each_camera, lens_matrix, size_from
+from recon3d.io.rigs.holds import check_holds, row
+from recon3d.io.rigs.lens_fit import MAX_ERROR_PX, fit_lens, pixel_grid
+from recon3d.io.rigs.text import attribute, attribute_list, attribute_numbers, xml_root
 
 _NEEDS = frozenset({"scale", "up", "floor"})
 

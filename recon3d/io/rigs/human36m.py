@@ -14,7 +14,7 @@ import numpy as np
 from recon3d.errors import CameraError
 from recon3d.geometry import SE3, SO3, Intrinsics
 from recon3d.io.files import read_json
-from recon3d.io.rig_found import FoundCamera, FoundRig, Size, array, each_camera, lens_matrix, size_from, table
+from recon3d.io.rigs.found import FoundCamera, FoundRig, Size, array, each_camera, lens_matrix, size_from, table
 
 _KEYS = ({"R", "f", "c", "k", "p"}, {"orientation", "focal_length", "center", "radial_distortion"})
 

@@ -14,11 +14,11 @@ from jaxtyping import Float
 from recon3d.errors import CameraError
 from recon3d.geometry import SE3, CameraRig, Intrinsics, lens
 from recon3d.io.files import atomic
-from recon3d.io.rig_foreign_lenses import double_sphere_rays, extended_unified_rays, fov_rays, omni_rays
-from recon3d.io.rig_found import FoundCamera, FoundRig, Size, array, each_camera, lens_matrix, size_from, table
-from recon3d.io.rig_holds import check_holds, first_coefficients, row
-from recon3d.io.rig_lens_fit import fit_lens
-from recon3d.io.rig_text import read_yaml
+from recon3d.io.rigs.foreign_lenses import double_sphere_rays, extended_unified_rays, fov_rays, omni_rays
+from recon3d.io.rigs.found import FoundCamera, FoundRig, Size, array, each_camera, lens_matrix, size_from, table
+from recon3d.io.rigs.holds import check_holds, first_coefficients, row
+from recon3d.io.rigs.lens_fit import fit_lens
+from recon3d.io.rigs.text import read_yaml
 
 KEY = re.compile(r"^cam(\d+)\s*:", re.MULTILINE)
 _EXTRA = {"pinhole": 0, "omni": 1, "ds": 2, "eucm": 2}

@@ -19,9 +19,9 @@ from jaxtyping import Float
 from recon3d.errors import CameraError, Recon3dError, all_faults
 from recon3d.geometry import SE3, CameraRig, Intrinsics
 from recon3d.io.files import atomic
-from recon3d.io.rig_found import FoundCamera, FoundRig, Size, array, each_camera, rotation_from, size_from, vector
-from recon3d.io.rig_holds import check_holds, row
-from recon3d.io.rig_text import read_storage
+from recon3d.io.rigs.found import FoundCamera, FoundRig, Size, array, each_camera, rotation_from, size_from, vector
+from recon3d.io.rigs.holds import check_holds, row
+from recon3d.io.rigs.text import read_storage
 
 _Store: TypeAlias = dict[str, Any]
 _PAIR_LENS = ("M{}", "K{}", "cameraMatrix{}", "camera_matrix_{}")

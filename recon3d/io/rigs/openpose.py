@@ -12,9 +12,9 @@ from jaxtyping import Float
 from recon3d.errors import CameraError
 from recon3d.geometry import SE3, SO3, CameraRig, Intrinsics
 from recon3d.io.files import atomic
-from recon3d.io.rig_found import FoundCamera, FoundRig, Size, array, each_camera, size_from, vector
-from recon3d.io.rig_holds import check_holds, first_coefficients, row
-from recon3d.io.rig_text import read_storage
+from recon3d.io.rigs.found import FoundCamera, FoundRig, Size, array, each_camera, size_from, vector
+from recon3d.io.rigs.holds import check_holds, first_coefficients, row
+from recon3d.io.rigs.text import read_storage
 
 
 def read_openpose_rig(path: Path, size: Size | None = None) -> FoundRig:

@@ -9,7 +9,7 @@ import numpy as np
 
 from recon3d.errors import CameraError
 from recon3d.geometry import SE3, SO3, Camera, Intrinsics
-from recon3d.io.rig_found import FoundCamera
+from recon3d.io.rigs.found import FoundCamera
 
 _FRAME = re.compile(r"(?:frame|image|img|rgb|f)?[-_ ]?(\d{1,15})", re.IGNORECASE)
 

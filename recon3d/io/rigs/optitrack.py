@@ -12,8 +12,8 @@ import numpy as np
 
 from recon3d.errors import CameraError
 from recon3d.geometry import SE3, SO3, Intrinsics
-from recon3d.io.rig_found import OTHER_CAMERA_AXES, Z_UP_FROM_Y_UP, FoundCamera, FoundRig, Size, each_camera, lens_matrix
-from recon3d.io.rig_text import attribute_numbers, child, xml_root
+from recon3d.io.rigs.found import OTHER_CAMERA_AXES, Z_UP_FROM_Y_UP, FoundCamera, FoundRig, Size, each_camera, lens_matrix
+from recon3d.io.rigs.text import attribute_numbers, child, xml_root
 
 
 def read_optitrack(path: Path, size: Size | None = None) -> FoundRig:

@@ -32,7 +32,7 @@ from jaxtyping import Float
 from recon3d.errors import CameraError, Recon3dError, all_faults
 from recon3d.geometry import SE3, SO3, Camera, CameraRig, Clock, Intrinsics
 from recon3d.io.files import atomic, read_toml
-from recon3d.io.rig_holds import row
+from recon3d.io.rigs.holds import row
 
 _KEYS = {"size", "model", "focal", "centre", "skew", "distortion", "rotation", "translation", "clock", "pose_frame"}
 _REQUIRED = {"size": 2, "focal": 2, "centre": 2}
@@ -105,7 +105,7 @@ def read_lenses_toml(path: Path) -> dict[str, Intrinsics]:
 
 def write_lenses_toml(path: Path, lenses: Mapping[str, Intrinsics]) -> None:
     """Lenses without poses, as a rig.toml that `read_lenses_toml` reads."""
-    lines = ["# Lenses without poses: see the module docstring of recon3d.io.rig_toml.", "version = 1", ""]
+    lines = ["# Lenses without poses: see the module docstring of recon3d.io.rigs.toml.", "version = 1", ""]
     for name, intrinsics in lenses.items():
         lines += [*_lens_lines(name, intrinsics), ""]
     with atomic(path) as stream:
@@ -190,7 +190,7 @@ def write_rig_toml(path: Path, rig: CameraRig) -> None:
     Raises:
         CameraError: its covariance is not of 6 parameters a camera.
     """
-    lines = ["# A camera rig: see the module docstring of recon3d.io.rig_toml for what each entry means.", "version = 1"]
+    lines = ["# A camera rig: see the module docstring of recon3d.io.rigs.toml for what each entry means.", "version = 1"]
     lines += [f"unknown = [{', '.join(repr(u).replace(chr(39), chr(34)) for u in sorted(rig.unknown))}]", ""]
     for camera in rig:
         pose, clock = camera.cam_from_world, camera.clock

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from recon3d.errors import CameraError, InputError
 from recon3d.io.files import read_text
-from recon3d.io.rig_found import array, vector
+from recon3d.io.rigs.found import array, vector
 
 _UTF16_STARTS = (b"\xff\xfe", b"\xfe\xff", b"<\x00", b"\x00<")  # byte order marks, or "<" without one
 

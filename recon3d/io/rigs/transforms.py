@@ -11,9 +11,9 @@ import numpy as np
 from recon3d.errors import CameraError, Recon3dError, all_faults
 from recon3d.geometry import SE3, CameraRig, Intrinsics
 from recon3d.io.files import read_json, write_json
-from recon3d.io.rig_found import OTHER_CAMERA_AXES, FoundRig, Size, array, each_camera, lens_matrix, size_from, table
-from recon3d.io.rig_holds import check_holds, first_coefficients
-from recon3d.io.rig_images import PosedImage, cameras_of_images, images_of_camera
+from recon3d.io.rigs.found import OTHER_CAMERA_AXES, FoundRig, Size, array, each_camera, lens_matrix, size_from, table
+from recon3d.io.rigs.holds import check_holds, first_coefficients
+from recon3d.io.rigs.images import PosedImage, cameras_of_images, images_of_camera
 
 _LENS = ("fl_x", "fl_y", "cx", "cy", "w", "h", "camera_angle_x", "k1", "k2", "k3", "k4", "p1", "p2", "camera_model", "is_fisheye")
 _PINHOLE = {"PINHOLE", "SIMPLE_PINHOLE", "OPENCV", "SIMPLE_RADIAL", "RADIAL"}
