@@ -52,7 +52,7 @@ def judge_people(
         counted: joints that PCP and MPJPE count; all that truth has by default.
         reach_m: mean distance of joints within which a found person may be a true one.
     """
-    asked = np.isfinite(truth).all(-1)
+    asked = np.logical_and.reduce(np.isfinite(truth), -1)
     if counted is not None:
         asked = asked & counted
     distance = _distances(found, truth)

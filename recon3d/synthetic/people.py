@@ -14,7 +14,8 @@ from recon3d.geometry import SE3, SO3
 from recon3d.records import Motion, State
 from recon3d.skeleton import Armature, Layout, load_armature, load_layout, map_layout
 
-MotionKind = Literal["gait", "dance", "jump", "fall", "crouch", "on_the_spot", "walk_out"]
+MotionKind = Literal["gait", "dance", "jump", "fall", "crouch", "on_the_spot", "walk_out", "path"]
+_STANDS = 0.05  # m/s
 _HIP_HEIGHT = 0.91  # m, of a standing body of 1.70 m
 
 
@@ -44,11 +45,15 @@ def make_person(
     layout: str = "halpe_26",
     stature: float = 1.70,
     time: Float[np.ndarray, "frames"] | None = None,
+    path: Float[np.ndarray, "frames 2"] | None = None,
 ) -> Person:
     """A person of this stature (m) in motion near the origin.
 
     ``time`` (s) are the instants of the frames, where they are not ``fps`` apart from 0 on: the same seed is
     the same person doing the same thing, as another camera's clock sees it.
+
+    ``path`` is where a person of the kind "path" walks, m: as fast as it goes on, facing where it leads, standing
+    where it rests.
 
     ``seed`` changes sizes by some percent, the phase, the path and the amplitude of the movement.
     """
@@ -60,6 +65,7 @@ def make_person(
         "crouch": _crouch,
         "on_the_spot": _on_the_spot,
         "walk_out": _walk_out,
+        "path": _walk_path,
     }
     if kind not in kinds:
         raise InputError(f"no motion {kind!r}; there are {valid_names(kinds)}")
@@ -68,6 +74,9 @@ def make_person(
     time = np.arange(frames) / fps if time is None else np.array(time, float)
     frames = len(time)
     actor = _Actor(armature, time, rng, stature / 1.70)
+    if (path is not None) != (kind == "path") or (path is not None and path.shape != (frames, 2)):
+        raise InputError(f'a path of one place a frame belongs to the motion "path", not to {kind!r} without or with another one')
+    actor.path = path
     kinds[kind](actor)
     rotation = SO3.exp(actor.vector).matrix
     if actor.turn is not None:
@@ -106,6 +115,7 @@ class _Actor:
         self.place = np.zeros((len(time), 3))
         self.place[:, 2] = _HIP_HEIGHT * size
         self.turn: SO3 | None = None
+        self.path: Float[np.ndarray, "frames 2"] | None = None
         self.hang_arms()
 
     def set(self, joint: str, x: ArrayLike = 0.0, y: ArrayLike = 0.0, z: ArrayLike = 0.0) -> None:
@@ -180,6 +190,23 @@ def _walk_out(actor: _Actor) -> None:
     t = actor.time
     actor.place[:, 1] = 3.5 - 1.4 * t
     _walk(actor, 2 * np.pi * t + actor.rng.uniform(0, 2 * np.pi))
+    actor.stand()
+
+
+def _walk_path(actor: _Actor) -> None:
+    """Where the path leads, with steps as long as the speed asks for."""
+    assert actor.path is not None
+    t = actor.time
+    actor.place[:, :2] = actor.path
+    step = np.diff(t, prepend=2 * t[0] - t[1]) if len(t) > 1 else np.ones(1)
+    velocity = np.gradient(actor.path, axis=0) / step[:, None] if len(t) > 1 else np.zeros((1, 2))
+    speed = np.linalg.norm(velocity, axis=-1)
+    # Who stands keeps facing where it went.
+    seen = np.maximum.accumulate(np.where(speed > _STANDS, np.arange(len(t)), 0))
+    heading = np.unwrap(np.arctan2(velocity[seen, 1], velocity[seen, 0]))
+    actor.head(heading + np.pi / 2)
+    strength = np.clip(speed / 1.2, 0.0, 1.3)
+    _walk(actor, 2 * np.pi * np.cumsum(0.75 * speed * step) + actor.rng.uniform(0, 2 * np.pi), strength)
     actor.stand()
 
 
