@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from calibration.evidence import evidence_of
+from recon3d.arrays import finite_median
 from recon3d.errors import CameraError, InputError
 from recon3d.geometry import CameraRig
 from recon3d.geometry.triangulation import RobustSettings, triangulate_robust
@@ -25,6 +26,8 @@ _FEWEST = 60  # residuals that a knot or a point is judged by
 _ROUNDS = 12
 _LEAST_SCORE = 0.05
 _VIEWS = 3
+_OFF = 0.6  # of the length of residuals: systematic
+_FEW = 100  # residuals a point
 _START = 0.01  # of the box's diagonal
 
 
@@ -66,6 +69,9 @@ class Learned:
         residuals: that it was learned from.
         within: share of them within one sigma, by point.
         points: their names.
+        cameras: names.
+        offset: of each camera, the median distance of all its residuals together from zero over their median length: a rig
+            that is right has small ones.
     """
 
     sigma: ScoreSigma
@@ -74,6 +80,22 @@ class Learned:
     residuals: int
     within: Float[np.ndarray, "points"]
     points: tuple[str, ...]
+    cameras: tuple[str, ...]
+    offset: Float[np.ndarray, "cameras"]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What speaks against using it."""
+        out: list[str] = []
+        off = [name for name, share in zip(self.cameras, self.offset.tolist(), strict=True) if share > _OFF]
+        if off:
+            out.append(
+                f"all points of {', '.join(off)} lie off the same way: the rig is not right there, and its error counts as the "
+                "detector's. Refine the rig first (recon3d calibrate refine), then learn again with --rig"
+            )
+        if self.residuals < _FEW * len(self.points):
+            out.append(f"only {self.residuals} detections could be compared: record or use more frames")
+        return tuple(out)
 
 
 def learn_scores(rig: CameraRig, seen: Sequence[Keypoints2D], settings: ScoreSettings = ScoreSettings()) -> Learned:
@@ -83,6 +105,8 @@ def learn_scores(rig: CameraRig, seen: Sequence[Keypoints2D], settings: ScoreSet
         CameraError: fewer than three cameras, or cameras that are not the rig's.
         InputError: too few detections.
     """
+    if settings.frames < 1:
+        raise InputError(f"frames must be 1 or more, not {settings.frames}")
     used, tracks, sampled = evidence_of(rig, seen, _LEAST_SCORE, settings.frames)
     if len(used) < _VIEWS:
         raise CameraError(f"{_VIEWS} cameras or more are needed to judge one by the others; there are {len(used)}")
@@ -97,7 +121,13 @@ def learn_scores(rig: CameraRig, seen: Sequence[Keypoints2D], settings: ScoreSet
     within, count = coverage(left, sigma, names)
     if count < _FEWEST:
         raise InputError(f"only {count} detections could be compared with those of the other cameras; {_FEWEST} are needed")
-    return Learned(sigma, layout.name, seen[0].score_kind, count, within, names)
+    return Learned(sigma, layout.name, seen[0].score_kind, count, within, names, used.names, _offset(left))
+
+
+def _offset(left: Residuals) -> Float[np.ndarray, "cameras"]:
+    flat = left.off.reshape(len(left.off), -1, 2)
+    together = np.linalg.norm([[finite_median(view[:, k]) for k in (0, 1)] for view in flat], axis=-1)
+    return together / np.array([finite_median(np.linalg.norm(view, axis=-1)) for view in flat])
 
 
 def left_out(

@@ -18,14 +18,14 @@ take, number, target = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 videos = Path(recon3d.__file__).parent / "data" / "balance4" / "videos"
 rig, motion = io.read_rig(take / "rig.toml"), io.read_motion(take / "motion" / "0.npz")
 joints, parents = motion.poses().translation[number], motion.armature.skeleton.parents
-left = [name.startswith("left_") for name in motion.armature.joints]
+left, right = ([name.startswith(side) for name in motion.armature.joints] for side in ("left_", "right_"))
 
 
 def draw(image: np.ndarray, xy: np.ndarray, width: int) -> np.ndarray:
     for j, parent in enumerate(parents):
         if parent >= 0:
             ends = [tuple(np.rint(xy[k]).astype(int).tolist()) for k in (parent, j)]
-            cv2.line(image, *ends, (40, 60, 230) if left[j] else (30, 150, 240), width, cv2.LINE_AA)
+            cv2.line(image, *ends, (245, 135, 66) if left[j] else (32, 130, 245) if right[j] else (120, 220, 120), width, cv2.LINE_AA)
     return image
 
 

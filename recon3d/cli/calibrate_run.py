@@ -210,6 +210,8 @@ def _scores(command: Scores) -> None:
     for name, within in zip(learned.points, learned.within, strict=True):
         points.add_row(name, f"{learned.sigma.points.get(name, 1.0):.2f}", _number(100 * within, 0))
     _out().print(points)
+    for warning in learned.warnings:
+        _out().print(Panel(Text(warning), border_style="yellow", title="suspicious", title_align="left"))
     write_scores(command.out, learned.sigma, learned.layout, learned.score_kind)
     _out().print(f"{learned.residuals} detections compared; written: {command.out}", soft_wrap=True, markup=False)
 

@@ -16,7 +16,7 @@ class Detect:
     out: Annotated[Path, arg(aliases=["-o"])]
     """Folder for one <camera>.npz each."""
     overlay: bool = False
-    """Write <camera>.mp4 as well, with what was found drawn over it."""
+    """Write overlay/<camera>.mp4 as well, with what was found drawn over it."""
     speed: Literal["fast", "default", "accurate"] = "default"
     """Which networks look."""
     detector: str = ""

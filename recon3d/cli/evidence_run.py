@@ -36,13 +36,19 @@ def _detect(command: Detect) -> None:
 
 
 def _convert(command: Convert) -> None:
+    from recon3d.errors import InputError
     from recon3d.io import KeypointOptions, read_keypoints, write_keypoints
+    from recon3d.video import SUFFIXES
 
     out = Console(stderr=True)
     found = read_keypoints(command.source, KeypointOptions(command.fps, command.size, command.layout, command.camera), command.format)
     for note in found.notes:
         out.print(f"note: {note}", soft_wrap=True, markup=False)
     ending = {"recon3d": ".npz", "coco": ".json", "deeplabcut": ".csv", "sleap": ".slp", "openpose": ""}[command.to]
+    if command.to != "openpose" and len(found.views) == 1 and command.target.is_dir():
+        raise InputError(f"{command.target} is a folder; give a file to write")
+    if command.target.suffix.lower() in SUFFIXES:
+        raise InputError(f"{command.target} has the ending of a video; keypoints are written")
     for view in found.views:
         target = command.target if len(found.views) == 1 else command.target / f"{view.camera}{ending}"
         write_keypoints(target, view, command.to)

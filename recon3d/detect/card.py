@@ -1,6 +1,7 @@
 """Model cards: what a network is, where its file lies, and how its numbers are read."""
 
 import hashlib
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
@@ -12,6 +13,7 @@ from recon3d.errors import InputError, all_faults, valid_names
 from recon3d.records import ScoreSigma, parse_score_sigma
 from recon3d.skeleton import Layout, load_layout
 
+_LARGEST = 8192  # px
 _FOLDER = Path(str(resources.files("recon3d.detect"))) / "models"
 
 
@@ -90,7 +92,7 @@ def load_card(name: str) -> ModelCard:
         raise InputError(f"no model {name!r}; use one of {valid_names(card_names())}, or the path of a card (.toml)")
     try:
         data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"model card {path} is not TOML: {error}") from None
     return _parse(data, path)
 
@@ -106,6 +108,8 @@ def _parse(data: dict[str, Any], path: Path) -> ModelCard:
     for key, length in (("input", 2), ("mean", 3), ("std", 3)):
         if key in data and not (_numbers(data[key], length) and (key == "mean" or min(data[key]) > 0)):
             faults.append(f"{key} must be {length} {'numbers' if key == 'mean' else 'positive numbers'}")
+    if "input" in data and _numbers(data["input"], 2) and not all(isinstance(v, int) and v <= _LARGEST for v in data["input"]):
+        faults.append(f"input must be whole numbers of at most {_LARGEST} px")
     for key in ("sigma_share", "min_score", "margin"):
         if key in data and not (_numbers([data[key]], 1) and data[key] >= 0):
             faults.append(f"{key} must be a number of 0 or more")
@@ -131,7 +135,11 @@ def _parse(data: dict[str, Any], path: Path) -> ModelCard:
 
 
 def _numbers(value: Any, length: int) -> bool:
-    return isinstance(value, list) and len(value) == length and all(isinstance(v, int | float) and not isinstance(v, bool) for v in value)
+    return (
+        isinstance(value, list)
+        and len(value) == length
+        and all(isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) for v in value)
+    )
 
 
 def _hint(key: str, data: dict[str, Any], path: Path) -> str:

@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from recon3d.detect.blend import WITH_FEET
 from recon3d.detect.card import ModelCard, load_card
+from recon3d.detect.decoders import DECODERS
 from recon3d.detect.network import Look, Network, looks_at_all
 from recon3d.detect.people import People
 from recon3d.errors import InputError, valid_names
@@ -129,7 +130,16 @@ def cards_of(speed: str, card: str = "") -> tuple[ModelCard, ...]:
         recipe = RECIPES[speed]
         return tuple(load_card(name) for name in (SEARCH, recipe.single, recipe.detail) if name is not None)
     own = load_card(card)
+    if own.decoder in DECODERS and not DECODERS[own.decoder].bodies:
+        raise InputError(f"model {own.name} is not for bodies: it looks at hands or faces that something else has found")
     return (own,) if looks_at_all(own) else (load_card(SEARCH), own)
+
+
+def output_of(speed: str, card: str = "") -> tuple[str, str]:
+    """Name of the layout, and the kind of scores, of what a speed or a user's own card gives."""
+    recipe, first = RECIPES[speed], cards_of(speed, card)
+    own = first[-1] if card else first[1]
+    return (WITH_FEET if recipe.detail is not None and not card else own.points.name), own.score_kind
 
 
 def load_detector(speed: Speed = "default", card: str = "", threads: int = 1) -> Detector:

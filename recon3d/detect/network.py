@@ -13,7 +13,7 @@ from recon3d.detect.crops import MIN_CROP_PX
 from recon3d.detect.decoders import DECODERS
 from recon3d.detect.people import People
 from recon3d.detect.session import open_session
-from recon3d.errors import InputError, valid_names
+from recon3d.errors import InputError, LayoutError, valid_names
 from recon3d.skeleton import Layout
 
 _SEEN = 0.2  # score above which a point shapes the crop
@@ -62,6 +62,11 @@ class Network:
         shape = self._session.shape
         self._channels_first = len(shape) == 4 and shape[1] == 3
         self._any_size = None in shape[1:]
+        self._check_input()
+        try:
+            _ = self.card.points
+        except LayoutError as error:
+            raise InputError(f"model {card.name} (card in {card.folder}): {error}") from None
 
     @property
     def provider(self) -> str:
@@ -74,11 +79,35 @@ class Network:
             raise InputError(f"model {self.card.name} has no output {', '.join(lacks)}; it has {valid_names(has)}")
         return self.card.outputs or has
 
+    def _check_input(self) -> None:
+        """Refuse a card whose input is not the file's."""
+        shape = self._session.shape
+        if len(shape) != 4:
+            return
+        height, width = shape[2:] if self._channels_first else shape[1:3]
+        asked = self.card.input
+        if (width or asked[0], height or asked[1]) != asked:
+            raise InputError(f"model {self.card.name}: the card's input is {asked[0]} x {asked[1]}, but the file's is {width} x {height}")
+
+    def _decoded(self, looked_at: UInt8[np.ndarray, "rows columns 3"], card: ModelCard) -> People:
+        """What the decoder reads in the network's answer, px of the input."""
+        outputs = self.run(looked_at)
+        try:
+            found = self.decoder.decode(outputs, card)
+        except (ValueError, IndexError) as error:
+            shapes = ", ".join(str(output.shape) for output in outputs)
+            raise InputError(f"model {card.name}: the decoder {card.decoder} cannot read outputs of shapes {shapes} ({error})") from None
+        if found.xy.shape[1] != len(card.points):
+            raise InputError(
+                f"model {card.name}: the network gives {found.xy.shape[1]} points, but layout {card.layout} has {len(card.points)}"
+            )
+        return found
+
     def people(self, image: UInt8[np.ndarray, "height width 3"]) -> People:
         """Everybody in the image, by a network that looks at all of it; px of the image."""
         looked_at, to_input = letterboxed(image, self.card.input, _MULTIPLE if self._any_size else None)
         card = replace(self.card, input=(looked_at.shape[1], looked_at.shape[0]))
-        return _in_image(self.decoder.decode(self.run(looked_at), card), to_input)
+        return _in_image(self._decoded(looked_at, card), to_input)
 
     def person(
         self,
@@ -107,8 +136,8 @@ class Network:
         to_input = turned(to_input, np.deg2rad(look.turn_deg), self.card.input)
         looked_at = warped(image, to_input, self.card.input)
         if not look.mirrored:
-            return _in_image(self.decoder.decode(self.run(looked_at), self.card), to_input)
-        seen = self.decoder.decode(self.run(np.ascontiguousarray(looked_at[:, ::-1])), self.card)
+            return _in_image(self._decoded(looked_at, self.card), to_input)
+        seen = self._decoded(np.ascontiguousarray(looked_at[:, ::-1]), self.card)
         mirror, flipped = self.card.points.mirror, np.array([self.card.input[0] - 1, 0.0]) + seen.xy * [-1, 1]
         return _in_image(People(flipped[:, mirror], seen.confidence[:, mirror], seen.score), to_input)
 

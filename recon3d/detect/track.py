@@ -56,6 +56,8 @@ class TrackSettings:
             raise InputError(f"speed must be {valid_names(RECIPES)}, not {self.speed!r}")
         if self.max_people < 1:
             raise InputError(f"max_people must be 1 or more, not {self.max_people}")
+        if not self.neighbours_s <= 1.0:
+            raise InputError(f"neighbours_s must be at most 1, not {self.neighbours_s}")
         for name, least in (("search_s", 0.0), ("patience_s", -1e-9), ("neighbours_s", -1e-9)):
             if not getattr(self, name) > least:
                 raise InputError(f"{name} must be {'positive' if least == 0 else '0 or more'}, not {getattr(self, name)}")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from recon3d import io
-from recon3d.detect import Detector, Tracker, TrackSettings, detect_windows, load_detector
+from recon3d.detect import Detector, Tracker, TrackSettings, detect_windows, load_detector, output_of
 from recon3d.errors import InputError, all_faults
 from recon3d.pipeline.job import Progress, silent
 from recon3d.pipeline.scores import with_scores
@@ -30,7 +30,7 @@ class DetectJob:
         first: first source frame.
         stop: source frame to stop before.
         scores: what was learned of the detector's scores (`recon3d calibrate scores`), instead of its defaults.
-        overlay: whether to write ``<camera>.mp4`` with what was found drawn over it.
+        overlay: whether to write ``overlay/<camera>.mp4`` with what was found drawn over it.
     """
 
     videos: tuple[str, ...]
@@ -67,17 +67,25 @@ def detect_videos(job: DetectJob, progress: Progress = silent) -> list[Detected]
     Raises:
         InputError: videos that cannot be used, all at once; two with one name; a model card that cannot be.
     """
-    by_score = None if job.scores is None else with_scores(job.scores)
+    by_score = None if job.scores is None else with_scores(job.scores, *output_of(job.settings.speed, job.settings.detector))
     videos = open_videos(find_videos(job.videos))
+    if job.out.exists() and not job.out.is_dir():
+        raise InputError(f"{job.out} is a file; give a folder with -o")
+    outputs = {(job.out / "overlay" / f"{video.camera}.mp4").resolve() for video in videos}
+    own = [str(video.path) for video in videos if video.path.resolve() in outputs]
+    if own and job.overlay:
+        raise InputError(f"{', '.join(own)} would be overwritten by the overlay; give another folder with -o")
     job.out.mkdir(parents=True, exist_ok=True)
     cores = os.cpu_count() or 1
     workers = min(len(videos), cores)
     detector = load_detector(job.settings.speed, job.settings.detector, max(1, cores // workers))
     total = sum(max(0, min(v.count, job.stop or v.count) - job.first) for v in videos) * (2 if job.overlay else 1)
-    done, lock = [0], threading.Lock()
+    done, lock, stopped = [0], threading.Lock(), threading.Event()
 
     def watched(frames: Iterator[Frame]) -> Iterator[Frame]:
         for frame in frames:
+            if stopped.is_set():
+                raise InputError("stopped before the end")
             yield frame
             with lock:
                 done[0] += 1
@@ -87,7 +95,10 @@ def detect_videos(job: DetectJob, progress: Progress = silent) -> list[Detected]
         return _one(video, job, detector, lambda: watched(video.frames(job.first, job.stop)), by_score)
 
     with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(one, videos))
+        try:
+            return list(pool.map(one, videos))
+        finally:
+            stopped.set()  # where one fails or the user interrupts, the others need not go on
 
 
 def _one(
@@ -114,7 +125,8 @@ def _one(
         io.write_keypoints2d(target, [lambda path=path: io.read_keypoints2d(path) for path in paths])
         files = [target]
         if job.overlay:
-            files.append(job.out / f"{video.camera}.mp4")
+            files.append(job.out / "overlay" / f"{video.camera}.mp4")
+            files[-1].parent.mkdir(exist_ok=True)
             write_overlay(files[-1], ahead(frames()), _stored(paths), video.fps)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

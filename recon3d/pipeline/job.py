@@ -14,7 +14,7 @@ import numpy as np
 
 import recon3d
 from recon3d import io, motion
-from recon3d.detect import cards_of
+from recon3d.detect import cards_of, output_of
 from recon3d.errors import CameraError, InputError
 from recon3d.geometry import CameraRig
 from recon3d.geometry.threads import single_threaded
@@ -206,7 +206,9 @@ def _evidence(
     if not stage.complete:
         windows = _detect(job, rig.select(names), found, stage, progress) if found.videos else _read(job, rig, found, progress)
         first = min(len(stage.windows(name)) for name in names) if found.videos else 0
-        by_score = (lambda view: view) if job.scores is None else with_scores(job.scores)
+        detect = job.settings.detect
+        known = output_of(detect.speed, detect.detector) if found.videos else (None, None)
+        by_score = (lambda view: view) if job.scores is None else with_scores(job.scores, *known)
         try:
             for k, views in enumerate(windows, first):
                 for view in views:

@@ -65,8 +65,8 @@ def write_overlay(
     Raises:
         InputError: the file cannot be written.
     """
-    cv2 = import_cv2()
-    writer, parts = None, iter(windows)
+    cv2, half = import_cv2(), path.with_name(f".{path.name.removesuffix('.mp4')}.part.mp4")
+    writer, parts, count = None, iter(windows), 0
     part, rows = None, dict[int, int]()
     try:
         for frame in frames:
@@ -77,12 +77,28 @@ def write_overlay(
                 rows = {number: k for k, number in enumerate(part.frame.tolist())}
             if writer is None:
                 size = (frame.image.shape[1], frame.image.shape[0])
-                writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps if fps > 0 else _FALLBACK_FPS, size)
+                writer = cv2.VideoWriter(str(half), cv2.VideoWriter.fourcc(*"mp4v"), fps if fps > 0 else _FALLBACK_FPS, size)
                 if not writer.isOpened():
                     raise InputError(f"{path} cannot be written as a video")
             shown = draw_people(frame.image, part, rows[frame.number]) if part is not None and frame.number in rows else frame.image
             writer.write(cv2.cvtColor(shown, cv2.COLOR_RGB2BGR))
+            count += 1
             watch(frame.number)
+        if writer is not None:
+            writer.release()
+            if not _whole(half, count):
+                raise InputError(f"{path} could not be written whole: is the disk full?")
+            half.replace(path)
     finally:
         if writer is not None:
             writer.release()
+        half.unlink(missing_ok=True)
+
+
+def _whole(path: Path, count: int) -> bool:
+    """OpenCV's writer reports no errors: what it wrote is counted."""
+    cv2 = import_cv2()
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    written = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
+    capture.release()
+    return written == count

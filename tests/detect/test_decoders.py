@@ -277,6 +277,50 @@ class TestCards:
         with pytest.raises(InputError, match="no output heat; it has maps"):
             Network(card(tmp_path, "heatmap", maps, outputs=["heat"]))
 
+    @pytest.mark.parametrize(
+        ("entries", "message"),
+        [
+            ({"size": (256, 256)}, "the card's input is 192 x 256, but the file's is 256 x 256"),
+            ({"mean": [float("nan"), 0.0, 0.0]}, "mean must be 3 numbers"),
+            ({"sigma_share": float("inf")}, "sigma_share must be a number"),
+            ({"layout": "nope_99"}, "model mine .*no layout 'nope_99'"),
+            ({"layout": "mpii_16"}, "16 heatmaps were expected"),
+        ],
+    )
+    def test_what_a_card_gets_wrong(self, tmp_path, entries, message):
+        maps = {"maps": np.zeros((1, 17, 64, 48))}
+        with pytest.raises(InputError, match=message):
+            made = card(tmp_path, "heatmap", maps, **entries)
+            if "size" in entries:
+                path = tmp_path / "mine.toml"
+                path.write_text(path.read_text().replace("[256, 256]", "[192, 256]"))
+                made = load_card(str(path))
+            Network(made).person(IMAGE, BOX, np.ones(2))
+
+    def test_inputs_beyond_reason_and_other_texts(self, tmp_path):
+        card(tmp_path, "heatmap", {"maps": np.zeros((1, 17, 64, 48))})
+        path = tmp_path / "mine.toml"
+        text = path.read_text()
+        for size in ("[100000, 256]", "[192.5, 256]"):
+            path.write_text(text.replace("[192, 256]", size))
+            with pytest.raises(InputError, match="input must be whole numbers"):
+                load_card(str(path))
+        path.write_bytes(b'name = "\xff\xfe"')
+        with pytest.raises(InputError, match="is not TOML"):
+            load_card(str(path))
+
+    @pytest.mark.parametrize("decoder", ["simcc", "composite_fields", "posenet"])
+    def test_a_decoder_of_another_network(self, tmp_path, decoder):
+        net = network(tmp_path, decoder, {"out": np.zeros((1, 17, 3))})
+        with pytest.raises(InputError, match=f"the decoder {decoder} cannot read|expected"):
+            net.people(IMAGE) if net.decoder.whole else net.person(IMAGE, BOX, np.ones(2))
+
+    def test_another_number_of_points(self, tmp_path):
+        answers = {"out": np.full((1, 1, 17, 3), 0.5)}
+        net = network(tmp_path, "movenet_single", answers, "mpii_16", (192, 192), "int32", True)
+        with pytest.raises(InputError, match="the network gives 17 points, but layout mpii_16 has 16"):
+            net.person(IMAGE, BOX, np.ones(2))
+
     def test_a_missing_hash_is_told(self, tmp_path):
         made = card(tmp_path, "heatmap", {"maps": np.zeros((1, 17, 64, 48))})
         path = tmp_path / "mine.toml"

@@ -27,11 +27,11 @@ def test_keypoints_and_overlay(tmp_path):
     (found,) = detect_videos(job(tmp_path / "out", overlay=True))
     assert (found.camera, found.frames, found.people) == ("cam03", 12, 1)
     assert found.provider == "cpu"
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["cam03.mp4", "cam03.npz"]
+    assert sorted(p.name for p in (tmp_path / "out").rglob("*")) == ["cam03.mp4", "cam03.npz", "overlay"]
     seen = io.read_keypoints2d(tmp_path / "out" / "cam03.npz")
     assert seen.frame.tolist() == list(range(12))
     assert np.isfinite(seen.xy[:, 0]).all()
-    shown = open_video("cam03", tmp_path / "out" / "cam03.mp4")
+    shown = open_video("cam03", tmp_path / "out" / "overlay" / "cam03.mp4")
     assert (shown.size, shown.count) == (seen.size, 12)
     bare = [frame.image for frame in open_video("cam03", VIDEO).frames(0, 12)]
     drawn = [frame.image for frame in shown.frames()]
@@ -130,3 +130,53 @@ def test_a_network_quantised_by_the_command_looks_at_videos(tmp_path):
     wrong = subprocess.run([*run, "quantise", "hand_landmark", str(VIDEO), "-o", str(tmp_path)], capture_output=True, text=True)
     assert wrong.returncode == 2
     assert "cannot be quantised" in wrong.stderr
+
+
+def test_an_overlay_never_replaces_a_video(tmp_path):
+    source = tmp_path / "overlay" / "v.mp4"
+    source.parent.mkdir()
+    source.write_bytes(VIDEO.read_bytes())
+    with pytest.raises(InputError, match="would be overwritten"):
+        detect_videos(job(tmp_path, str(source), overlay=True))
+    assert source.read_bytes() == VIDEO.read_bytes()
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="is a file"):
+        detect_videos(job(tmp_path / "file"))
+
+
+def test_scores_of_other_points_are_refused_before_the_first_frame(tmp_path, monkeypatch):
+    scores = tmp_path / "scores.toml"
+    io.write_scores(scores, ScoreSigma(np.array([0.5]), np.array([0.1])), "body_21", "heatmap")
+    monkeypatch.setattr("recon3d.pipeline.detection.detect_windows", lambda *_: pytest.fail("frames were looked at"))
+    with pytest.raises(InputError, match="was learned of body_21"):
+        detect_videos(job(tmp_path / "out", scores=scores))
+
+
+def test_a_network_of_hands_follows_nobody(tmp_path):
+    for card in ("hand_landmark", "face_landmark", "face_detection"):
+        with pytest.raises(InputError, match="is not for bodies"):
+            detect_videos(DetectJob((str(VIDEO),), tmp_path / "o", TrackSettings(detector=card)))
+
+
+def test_an_interrupt_stops_soon_and_leaves_nothing_half_done(tmp_path):
+    import signal
+    import time
+
+    out = tmp_path / "o"
+    command = [sys.executable, "-m", "recon3d", "detect", str(BALANCE4 / "videos"), "-o", str(out), "--overlay"]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while not out.is_dir() and running.poll() is None:
+        time.sleep(0.1)
+    time.sleep(1.0)
+    running.send_signal(signal.SIGINT)
+    start = time.monotonic()
+    running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert time.monotonic() - start < 10
+    assert not list(out.rglob("*"))
+
+
+def test_a_folder_of_what_was_found_is_read(tmp_path):
+    detect_videos(job(tmp_path / "o", f"a={VIDEO}", f"b={VIDEO}"))
+    found = io.read_keypoints(tmp_path / "o")
+    assert [view.camera for view in found.views] == ["a", "b"]

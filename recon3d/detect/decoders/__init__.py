@@ -29,12 +29,14 @@ class Decoder:
         decode: from its outputs, for one image, to people in pixels of its input.
         whole: the network looks at a whole image and finds several people; else at the crop of one.
         crop: what it looks at, where that is not the upright box of the points.
+        bodies: it finds whole bodies, which can be followed; else parts that something else has found.
         options: what a card may set, with what holds where it does not.
     """
 
     decode: Callable[[Sequence[np.ndarray], ModelCard], People]
     whole: bool = False
     crop: Crop | None = None
+    bodies: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -45,9 +47,9 @@ DECODERS: dict[str, Decoder] = {
     "movenet_single": Decoder(movenet_single),
     "blazepose": Decoder(blazepose.blazepose, crop=trunk_up, options=blazepose.OPTIONS),
     "densepose": Decoder(densepose, options=DENSEPOSE),
-    "hand": Decoder(hand, crop=hand_up),
-    "face_mesh": Decoder(face.face_mesh, crop=face_up),
-    "face_detector": Decoder(face.face_detector, whole=True, options=face.DETECTOR),
+    "hand": Decoder(hand, crop=hand_up, bodies=False),
+    "face_mesh": Decoder(face.face_mesh, crop=face_up, bodies=False),
+    "face_detector": Decoder(face.face_detector, whole=True, bodies=False, options=face.DETECTOR),
     "movenet_multi": Decoder(movenet_multi, whole=True),
     "yolo_pose": Decoder(yolo.yolo_pose, whole=True, options=yolo.OPTIONS),
     "posenet": Decoder(posenet.posenet, whole=True, options=posenet.OPTIONS),

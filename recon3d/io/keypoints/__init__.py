@@ -48,7 +48,7 @@ from recon3d.io.keypoints.openpose import OpenPoseFolder, openpose_cameras, shar
 from recon3d.io.keypoints.openpose_storage import read_openpose_storage
 from recon3d.io.keypoints.point_columns import read_hrnet_csv, read_mediapipe_csv
 from recon3d.io.keypoints.posetrack import read_annolist, read_dcpose
-from recon3d.io.keypoints.recognise import format_of
+from recon3d.io.keypoints.recognise import format_of, own_files
 from recon3d.io.keypoints.sleap import read_sleap, read_sleap_analysis, read_sleap_csv
 from recon3d.io.keypoints.tfjs import read_tfjs
 from recon3d.io.keypoints.ultralytics import read_yolo
@@ -131,7 +131,11 @@ def read_keypoints(path: Path | str, options: KeypointOptions = KeypointOptions(
         raise InputError(f"keypoint format {format!r} is not one of {valid_names(keypoint_formats())}")
     name = format or format_of(path)
     if name == OWN:
-        return KeypointFile(name, (read_keypoints2d(path),))
+        views = [read_keypoints2d(file) for file in (own_files(path) if path.is_dir() else [path])]
+        wanted = [view for view in views if len(views) == 1 or options.camera in (None, view.camera)]
+        if not wanted:
+            raise InputError(f"{path} holds no camera {options.camera!r}")
+        return KeypointFile(name, tuple(wanted))
     if name == FOLDER:
         return _folders(path, options)
     found = KEYPOINT_READERS[name](path, options)

@@ -179,6 +179,13 @@ def _hdf5(path: Path) -> str:
     raise InputError(f"{path} is HDF5 with {', '.join(names[:8]) or 'nothing'} in it: SLEAP's and DeepLabCut's are read")
 
 
+def own_files(path: Path) -> list[Path]:
+    """recon3d's own files in a folder, or in the one of a take that holds them; none where others lie among them."""
+    inside = path / "keypoints2d"
+    files = sorted((inside if inside.is_dir() else path).glob("*.npz"))
+    return files if files and all(_archive(file) == "recon3d" for file in files) else []
+
+
 def _folder(path: Path) -> str:
     storage = storage_files(path)[1]
     if storage and is_storage_frame(read_text(storage[0])):
@@ -191,6 +198,8 @@ def _folder(path: Path) -> str:
                 return name
     if any(path.glob("*_pose.npz")):
         return "deepcut"
+    if own_files(path):
+        return "recon3d"
     first = next((file for file in sorted(path.glob("*.txt"))), None)
     if first is not None and is_yolo_text(read_text(first)):
         return "ultralytics"
