@@ -1,6 +1,7 @@
 """Model cards: what a network is, where its file lies, and how its numbers are read."""
 
 import hashlib
+import json
 import math
 import tomllib
 from collections.abc import Mapping
@@ -68,6 +69,15 @@ class ModelCard:
     def option(self, name: str) -> Any:
         """A setting of the decoder."""
         return self.options[name]
+
+    def identity(self) -> str:
+        """A hash of all that it says, of its layout, and of the files that its options name."""
+        held = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("folder", "sigma")}
+        held["sigma"] = None if self.sigma is None else self.sigma.as_table()
+        held["points"] = [self.points.points, self.points.mirror.tolist()]
+        named = [self.folder / value for value in self.options.values() if isinstance(value, str)]
+        held["files"] = [hashlib.sha256(path.read_bytes()).hexdigest() for path in named if path.is_file()]
+        return hashlib.sha256(json.dumps(held, sort_keys=True, default=str).encode()).hexdigest()
 
     @property
     def points(self) -> Layout:

@@ -1,6 +1,7 @@
 """Which networks find and follow people, by how fast it must be or by the user's own card."""
 
 import functools
+import json
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -135,6 +136,14 @@ def cards_of(speed: str, card: str = "") -> tuple[ModelCard, ...]:
     return (own,) if looks_at_all(own) else (load_card(SEARCH), own)
 
 
+def identity_of(speed: str, card: str = "") -> list[str]:
+    """What decides what a speed or a user's own card sees: recipe, cards with all they name, and what scores are worth."""
+    recipe = RECIPES[speed]
+    learned = _learned().get(recipe.sigma) if recipe.sigma is not None and not card else None
+    table = "" if learned is None else json.dumps(learned.as_table(), sort_keys=True)
+    return [repr(recipe), table, *(one.identity() for one in cards_of(speed, card))]
+
+
 def output_of(speed: str, card: str = "") -> tuple[str, str]:
     """Name of the layout, and the kind of scores, of what a speed or a user's own card gives."""
     recipe, first = RECIPES[speed], cards_of(speed, card)
@@ -159,6 +168,9 @@ def load_detector(speed: Speed = "default", card: str = "", threads: int = 1) ->
         networks = list(pool.map(lambda one: Network(one, threads), cards))
     recipe = RECIPES[speed]
     if card:
-        recipe = replace(recipe, single=card, detail=None, sigma=None)
+        # Without pairs in the layout, left and right of a mirror image would be averaged into the middle.
+        paired = bool((cards[-1].points.mirror != np.arange(len(cards[-1].points))).any())
+        looks = tuple(look for look in recipe.looks if paired or not look.mirrored)
+        recipe = replace(recipe, single=card, detail=None, sigma=None, looks=looks)
         return Detector(networks[0], networks[1] if len(networks) > 1 else None, None, recipe)
     return Detector(networks[0], networks[1], networks[2] if len(networks) > 2 else None, recipe)

@@ -16,16 +16,17 @@ from recon3d.records import Keypoints2D
 from recon3d.skeleton import Layout
 
 _GROUPS = {
-    "head": ("eye", "ear"),
-    "trunk": ("shoulder", "hip"),
-    "arm": ("elbow", "wrist", "hand", "thumb", "index", "pinky"),
-    "leg": ("knee", "ankle", "heel", "foot", "toe"),
+    "leg": {"knee", "ankle", "heel", "foot", "toe"},
+    "arm": {"elbow", "wrist", "hand", "thumb", "index", "pinky"},
+    "trunk": {"shoulder", "hip"},
+    "head": {"eye", "ear"},
 }
-"""Points that a detector exchanges together, by words in their names."""
+"""Points that a detector exchanges together, by words in their names; the first that has one takes it (a foot has an index, too)."""
 _TREMBLE = 0.03  # of the person's size: bending that detection alone brings
 _ENOUGH = 9.0  # cost of a joint that no path explains
 _EXCHANGED, _CHANGE = 0.3, 8.0  # costs of a frame, and of each change
 _FEWEST = 4  # frames
+_LONGEST_S = 0.1  # between frames: over longer steps limbs do not go on as they moved
 
 
 def unflipped(seen: Keypoints2D) -> Keypoints2D:
@@ -34,7 +35,7 @@ def unflipped(seen: Keypoints2D) -> Keypoints2D:
     Only people with an id are followed; points, scores and sigmas move together.
     """
     groups = _groups(seen.layout)
-    if not groups:
+    if not groups or len(seen) < _FEWEST or float(np.median(np.diff(seen.time))) > _LONGEST_S:
         return seen
     values = {name: np.array(getattr(seen, name)) for name in ("xy", "confidence", "sigma_px")}
     for person in np.unique(seen.person_id[seen.person_id >= 0]).tolist():
@@ -58,7 +59,8 @@ def _groups(layout: Layout) -> list[tuple[np.ndarray, np.ndarray]]:
     out: list[tuple[np.ndarray, np.ndarray]] = []
     pairs = [(k, int(m)) for k, m in enumerate(layout.mirror) if m > k]
     for words in _GROUPS.values():
-        own = [pair for pair in pairs if any(word in layout.points[pair[0]] for word in words)]
+        own = [pair for pair in pairs if words & set(layout.points[pair[0]].split("_"))]
+        pairs = [pair for pair in pairs if pair not in own]
         if own:
             left, right = zip(*own, strict=True)
             out.append((np.array(left), np.array(right)))
@@ -100,4 +102,5 @@ def _bending(
     off = np.linalg.norm(third - second - ratio * (second - first), axis=-1)
     size = person_size(xy[2:])[:, None, None, None, None]
     square = (off / (_TREMBLE * size)) ** 2
-    return np.nansum(square / (1 + square / _ENOUGH), axis=-1)
+    cost = np.nansum(square / (1 + square / _ENOUGH), axis=-1)
+    return np.where((np.maximum(step[1:], step[:-1]) > _LONGEST_S)[:, None, None, None], 0.0, cost)

@@ -67,6 +67,9 @@ class Network:
             _ = self.card.points
         except LayoutError as error:
             raise InputError(f"model {card.name} (card in {card.folder}): {error}") from None
+        unknown = sorted(set(card.sigma.points) - set(card.points.points)) if card.sigma is not None else []
+        if unknown:
+            raise InputError(f"model {card.name}: the card's sigma names points that layout {card.layout} has not: {', '.join(unknown)}")
 
     @property
     def provider(self) -> str:

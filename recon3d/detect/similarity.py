@@ -13,6 +13,7 @@ _SPREAD = {
 """Standard deviation of annotators over the person's size, by COCO (Ronchi 2017)."""
 _OTHER_SPREAD = 0.09
 _SEEN = 0.2  # score above which a point tells two people apart
+_LEAST_PX = 24.0  # a ball or a marker is no larger than its points, which are one
 _FEW = 3  # points seen in both: with fewer all count
 
 
@@ -22,10 +23,10 @@ def spreads(layout: Layout) -> Float[np.ndarray, "joints"]:
 
 
 def person_size(xy: Float[np.ndarray, "*batch joints 2"]) -> Float[np.ndarray, "*batch"]:
-    """Square root of the area of the box round a person's points, px; that of a thin box is as of one a quarter as wide."""
+    """Square root of the area of the box round a person's points, px; a thin box is as one a quarter as wide, and none is below 24 px."""
     extent = np.fmax.reduce(xy, -2) - np.fmin.reduce(xy, -2)
     longest = extent.max(-1)
-    return np.sqrt(np.maximum(extent.prod(-1), 0.25 * longest**2)).clip(1.0)
+    return np.sqrt(np.maximum(extent.prod(-1), 0.25 * longest**2)).clip(_LEAST_PX)
 
 
 def oks(

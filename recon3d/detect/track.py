@@ -80,6 +80,8 @@ class _Track:
     """The joints then."""
     looks: int = 0
     """Runs of the slower network."""
+    born: float = np.inf
+    """s, when a search found it; infinite once a look has confirmed it."""
 
     def predicted(self, time: float) -> Float[np.ndarray, "joints 2"]:
         """Where it should be; who is hidden slows down."""
@@ -155,7 +157,7 @@ class Tracker:
     def _add_others(self, time: float, found: People, others: set[int]) -> None:
         for k in sorted(others):
             if len(self._tracks) < self.settings.max_people:
-                self._tracks.append(_Track(self._next, time, found.xy[k], found.confidence[k]))
+                self._tracks.append(_Track(self._next, time, found.xy[k], found.confidence[k], born=time))
                 self._next += 1
 
     def step(self, frame: Frame) -> list[Row]:
@@ -215,10 +217,14 @@ class Tracker:
         pairs += self._assigned(frame.time, found, weak, [track for track in self._tracks if id(track) not in taken])
         for track, k in pairs:
             track.see(frame.time, found.xy[k], found.confidence[k])
+            track.born = np.inf
         self._drop(frame)
         if self.detector.single is None and self._open:
             self._add_others(frame.time, found, set(sure) - {k for _, k in pairs})
-        here = [track for track in self._tracks if track.time == frame.time]
+            pairs += [(track, -1) for track in self._tracks if track.born == frame.time]
+        # Whom a search found and no look confirmed is nobody yet.
+        seen_now = {id(track) for track, _ in pairs}
+        here = [track for track in self._tracks if id(track) in seen_now]
         return tuple(Sighting(t.person, t.xy, t.confidence, self._detail(frame, t)) for t in here)
 
     def _between(self, held: Frame, before: Row, after: Row) -> tuple[Sighting, ...]:
@@ -292,7 +298,8 @@ class Tracker:
         for track in self._tracks:
             middle = np.nanmedian(track.predicted(frame.time), axis=0)
             left = track.time < frame.time and bool(((middle < 0) | (middle > size - 1)).any())
-            if not left and frame.time - track.time <= self.settings.patience_s + _EARLY_S:
+            ghost = self.detector.single is not None and frame.time - track.born > _BLIND_S
+            if not left and not ghost and frame.time - track.time <= self.settings.patience_s + _EARLY_S:
                 kept.append(track)
         self._tracks = kept
 

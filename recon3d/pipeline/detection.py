@@ -6,12 +6,14 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from recon3d import io
 from recon3d.detect import Detector, Tracker, TrackSettings, detect_windows, load_detector, output_of
 from recon3d.errors import InputError, all_faults
+from recon3d.geometry.threads import single_threaded
 from recon3d.pipeline.job import Progress, silent
 from recon3d.pipeline.scores import with_scores
 from recon3d.records import Frame, Keypoints2D
@@ -94,7 +96,7 @@ def detect_videos(job: DetectJob, progress: Progress = silent) -> list[Detected]
     def one(video: Video) -> Detected:
         return _one(video, job, detector, lambda: watched(video.frames(job.first, job.stop)), by_score)
 
-    with ThreadPoolExecutor(workers) as pool:
+    with single_threaded(), ThreadPoolExecutor(workers) as pool:
         try:
             return list(pool.map(one, videos))
         finally:
@@ -115,11 +117,12 @@ def _one(
     count, people = 0, -1
     paths: list[Path] = []
     try:
-        for window in detect_windows(ahead(frames()), video.camera, video.size, Tracker(detector, job.settings)):
-            window = window if by_score is None else by_score(window)
-            paths.append(folder / f"{len(paths):06d}.npz")
-            io.write_keypoints2d(paths[-1], [lambda window=window: window])
-            count, people = count + len(window), max(people, int(window.person_id.max(initial=-1)))
+        with closing(ahead(frames())) as shown:  # whatever happens: the thread that decodes must not wait for ever
+            for window in detect_windows(shown, video.camera, video.size, Tracker(detector, job.settings)):
+                window = window if by_score is None else by_score(window)
+                paths.append(folder / f"{len(paths):06d}.npz")
+                io.write_keypoints2d(paths[-1], [lambda window=window: window])
+                count, people = count + len(window), max(people, int(window.person_id.max(initial=-1)))
         if not paths:
             raise InputError(f"camera {video.camera}: no frames in --frames {job.first}:{job.stop if job.stop is not None else ''}")
         io.write_keypoints2d(target, [lambda path=path: io.read_keypoints2d(path) for path in paths])
@@ -127,7 +130,8 @@ def _one(
         if job.overlay:
             files.append(job.out / "overlay" / f"{video.camera}.mp4")
             files[-1].parent.mkdir(exist_ok=True)
-            write_overlay(files[-1], ahead(frames()), _stored(paths), video.fps)
+            with closing(ahead(frames())) as shown:
+                write_overlay(files[-1], shown, _stored(paths), video.fps)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return Detected(video.camera, tuple(files), count, people + 1, detector.multi.provider)

@@ -14,7 +14,7 @@ import numpy as np
 
 import recon3d
 from recon3d import io, motion
-from recon3d.detect import cards_of, output_of
+from recon3d.detect import identity_of, output_of
 from recon3d.errors import CameraError, InputError
 from recon3d.geometry import CameraRig
 from recon3d.geometry.threads import single_threaded
@@ -199,7 +199,7 @@ def _evidence(
     if found.videos:
         made_from += [
             as_tables(job.settings)["detect"],
-            *(card.sha256 for card in cards_of(job.settings.detect.speed, job.settings.detect.detector)),
+            *identity_of(job.settings.detect.speed, job.settings.detect.detector),
         ]
     stage = take.stage("keypoints2d", made_from)
     names = list(found.paths)
@@ -227,7 +227,7 @@ def _detect(job: Job, rig: CameraRig, found: Inputs, stage: Stage, progress: Pro
     # Windows are cut in time, so each camera goes on at a frame of its own.
     stored = [stage.windows(name) for name in found.paths]
     whole = min(len(paths) for paths in stored)
-    starts = [int(StoredKeypoints(paths[:whole]).frame[-1]) + 1 if whole else job.first for paths in stored]
+    starts = [_next_frame(paths[:whole], job.first) for paths in stored]
     total = max(min(v.count, job.stop or v.count) for v in videos)
 
     def watch(frame: int) -> None:
@@ -235,6 +235,12 @@ def _detect(job: Job, rig: CameraRig, found: Inputs, stage: Stage, progress: Pro
 
     multiview = job.settings.multiview
     yield from follow_subject(videos, rig, starts, job.stop, job.image_fit, multiview.window, job.settings.detect, watch)
+
+
+def _next_frame(paths: list[Path], first: int) -> int:
+    """After those that are stored; a camera that starts later has none yet."""
+    frame = StoredKeypoints(paths).frame if paths else np.zeros(0)
+    return int(frame[-1]) + 1 if len(frame) else first
 
 
 def _read(job: Job, rig: CameraRig, found: Inputs, progress: Progress) -> Iterator[list[Keypoints2D]]:
@@ -303,7 +309,14 @@ def _write_take_toml(take: Take, job: Job, found: Inputs, prints: dict[str, str]
     lines += ["", "[input_hashes]", *(f"{_quoted(name)} = {_quoted(value)}" for name, value in prints.items())]
     lines += ["", "[stages]", *(f"{stage.name} = {_quoted(stage.folder.name)}" for stage in stages)]
     lines += ["", "[job]", f"rig = {_quoted(str(job.rig))}", f"first = {job.first}"]
-    optional = {"stop": job.stop, "layout": job.layout, "fps": job.fps, "rig_unit": job.rig_unit, "image_fit": job.image_fit}
+    optional = {
+        "scores": None if job.scores is None else str(job.scores),
+        "stop": job.stop,
+        "layout": job.layout,
+        "fps": job.fps,
+        "rig_unit": job.rig_unit,
+        "image_fit": job.image_fit,
+    }
     lines += [f"{key} = {_toml(value)}" for key, value in optional.items() if value is not None]
     for table, values in as_tables(job.settings).items():
         lines += ["", f"[{table}]", *(f"{key} = {_toml(value)}" for key, value in values.items())]

@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from recon3d.records import Frame
@@ -10,8 +10,11 @@ from recon3d.records import Frame
 _END = object()
 
 
-def ahead(frames: Iterable[Frame], depth: int = 4) -> Iterator[Frame]:
-    """The same frames, decoded up to ``depth`` of them ahead in a thread of their own; its errors come out here."""
+def ahead(frames: Iterable[Frame], depth: int = 4) -> Generator[Frame, None, None]:
+    """The same frames, decoded up to ``depth`` of them ahead in a thread of their own; its errors come out here.
+
+    Close it (`contextlib.closing`) where reading may end early: else its thread waits for a reader.
+    """
     waiting: queue.Queue[object] = queue.Queue(maxsize=depth)
     stopped = threading.Event()
 
