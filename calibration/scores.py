@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from calibration.evidence import evidence_of
+from calibration.observed import Sampled, Track, sample
 from recon3d.arrays import finite_median
 from recon3d.errors import CameraError, InputError
 from recon3d.geometry import CameraRig
@@ -28,6 +29,7 @@ _LEAST_SCORE = 0.05
 _VIEWS = 3
 _OFF = 0.6  # of the length of residuals: systematic
 _FEW = 100  # residuals a point
+_SAME_S = 1e-4
 _START = 0.01  # of the box's diagonal
 
 
@@ -114,10 +116,11 @@ def learn_scores(rig: CameraRig, seen: Sequence[Keypoints2D], settings: ScoreSet
     names, sides = layout.points, np.minimum(np.arange(len(layout)), layout.mirror)
     sigma = ScoreSigma(np.array([0.0]), np.array([_START]))
     bins = _bins(sampled.confidence[np.isfinite(sampled.xy[..., 0])])
+    own = _at_own_frames(used, tracks, sampled)
     for _ in range(_ROUNDS):
-        left = left_out(used, sampled.xy, sampled.confidence, sigma, names, settings.outlier_share)
+        left = _left_out_each(used, own, sigma, names, settings.outlier_share)
         sigma = _fitted(left, sigma, bins, names, sides)
-    left = left_out(used, sampled.xy, sampled.confidence, sigma, names, settings.outlier_share)
+    left = _left_out_each(used, own, sigma, names, settings.outlier_share)
     within, count = coverage(left, sigma, names)
     if count < _FEWEST:
         raise InputError(f"only {count} detections could be compared with those of the other cameras; {_FEWEST} are needed")
@@ -130,6 +133,25 @@ def _offset(left: Residuals) -> Float[np.ndarray, "cameras"]:
     return together / np.array([finite_median(np.linalg.norm(view, axis=-1)) for view in flat])
 
 
+def _at_own_frames(rig: CameraRig, tracks: Sequence[Track], sampled: Sampled) -> list[Sampled]:
+    """For each camera all of them at frames of its own: what is interpolated between two frames scatters less than either."""
+    out: list[Sampled] = []
+    clocks = [camera.clock for camera in rig]
+    for track, clock in zip(tracks, clocks, strict=True):
+        times = clock.to_world(track.time)
+        nearest = times[np.abs(times[None] - sampled.instant[:, None]).argmin(1)]
+        moved = np.abs(nearest - sampled.instant).max(initial=0.0) > _SAME_S
+        out.append(sample(tracks, clocks, nearest) if moved else sampled)
+    return out
+
+
+def _left_out_each(rig: CameraRig, own: Sequence[Sampled], sigma: ScoreSigma, names: Sequence[str], outlier_share: float) -> Residuals:
+    """`left_out`, of each camera at its own frames."""
+    each = [left_out(rig, s.xy, s.confidence, sigma, names, outlier_share, (v,)) for v, s in enumerate(own)]
+    parts = ([getattr(left, name)[v] for v, left in enumerate(each)] for name in ("off", "others", "score", "size"))
+    return Residuals(*(np.stack(part) for part in parts))
+
+
 def left_out(
     rig: CameraRig,
     xy: Float[np.ndarray, "views frames joints 2"],
@@ -137,13 +159,15 @@ def left_out(
     sigma: ScoreSigma,
     names: Sequence[str],
     outlier_share: float = 0.1,
+    judged: Sequence[int] | None = None,
 ) -> Residuals:
-    """Each camera's residuals to the answer of the others, which is robust: an error of theirs is not this one's."""
+    """Residuals of each camera (or of those judged) to the answer of the others, which is robust: their errors are not its own."""
     views, shape = len(rig), xy.shape
     px = np.nan_to_num(sigma.sigma_px(xy, score, names).astype(float), nan=1.0)
     off, others = np.full(shape, np.nan), np.full(shape, np.nan)
     settings = RobustSettings(outlier_share=outlier_share)
-    for v, camera in enumerate(rig):
+    for v in range(views) if judged is None else judged:
+        camera = rig.cameras[v]
         rest = [name for name in rig.names if name != camera.name]
         flat = np.delete(xy, v, 0).reshape(views - 1, -1, 2)
         answer = triangulate_robust(rig.select(rest), flat, np.delete(px, v, 0).reshape(views - 1, -1), settings)

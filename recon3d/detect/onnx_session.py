@@ -36,7 +36,10 @@ class OnnxSession:
 
     def __init__(self, session: Any, provider: str):
         self._session, self.provider = session, provider
-        (first, *_) = session.get_inputs()
+        (first, *others) = session.get_inputs()
+        if others or first.type not in _NUMPY:
+            asked = ", ".join(f"{one.name} {one.type}" for one in (first, *others))
+            raise InputError(f"one input of {valid_names(_NUMPY)} is expected; the network asks for {asked}")
         self._input = first.name
         self.dtype = np.dtype(_NUMPY[first.type])
         self.shape = tuple(length if isinstance(length, int) else None for length in first.shape)

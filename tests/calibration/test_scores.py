@@ -7,12 +7,13 @@ import sys
 import numpy as np
 import pytest
 
-from calibration.scores import ONE_SIGMA, coverage, learn_scores, left_out
+from calibration.scores import ONE_SIGMA, ScoreSettings, coverage, learn_scores, left_out
 from recon3d import io
 from recon3d.errors import CameraError, InputError
 from recon3d.io import read_scores, write_keypoints2d, write_rig_toml, write_scores
 from recon3d.pipeline.scores import with_scores
 from recon3d.records import ScoreSigma, box_diagonal, parse_score_sigma
+from recon3d.synthetic import NoiseSettings, make_person, make_world
 from tests.worlds import clean
 
 KNOTS = np.array([0.1, 0.5, 0.9])
@@ -63,6 +64,32 @@ def test_points_that_are_found_worse_say_so_on_both_sides():
     others = np.median([value for name, value in points.items() if "wrist" not in name])
     assert points["left_wrist"] == points["right_wrist"]
     assert 2.0 < points["left_wrist"] / others < 3.0
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_cameras_that_are_not_synchronous_are_judged_at_their_own_frames(seed):
+    """Half a frame apart every second camera is interpolated for the others, which must not look like accuracy."""
+    rig, seen = scored(seed, cameras=6, frames=200, outliers=0.02)
+    late = make_world(rig, make_person("gait", 200, time=np.arange(200) / 60 + 0.5 / 60), NoiseSettings(0.01, 0, 0)).keypoints2d()
+    rng = np.random.default_rng(seed)
+    for v in (1, 3, 5):
+        share = np.interp(seen[v].confidence, KNOTS, SHARES) * box_diagonal(late[v].xy)[..., None]
+        xy = late[v].xy + np.maximum(share, 1.0)[..., None] * rng.normal(size=late[v].xy.shape)
+        seen[v] = dataclasses.replace(seen[v], xy=xy.astype(np.float32), time=seen[v].time + 0.5 / 60)
+    learned = learn_scores(rig, seen)
+    at = np.array([0.25, 0.5, 0.75])
+    np.testing.assert_allclose(np.interp(at, learned.sigma.score, learned.sigma.share), np.interp(at, KNOTS, SHARES), rtol=0.2)
+
+
+def test_a_rig_that_is_off_is_told():
+    rig, seen = scored(0)
+    assert learn_scores(rig, seen).warnings == ()
+    moved = [dataclasses.replace(s, xy=s.xy + np.float32(30 * (k == 2))) for k, s in enumerate(seen)]
+    (warning,) = learn_scores(rig, moved).warnings
+    assert rig.names[2] in warning.split("lie off")[0]
+    assert any("only" in text for text in learn_scores(rig, [s.window(slice(0, 12)) for s in seen]).warnings)
+    with pytest.raises(InputError, match="frames must be 1"):
+        learn_scores(rig, seen, ScoreSettings(frames=0))
 
 
 def test_two_cameras_cannot_judge_each_other():

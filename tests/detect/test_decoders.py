@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recon3d.detect import Network, load_card
+from recon3d.detect import Network, load_card, load_detector
 from recon3d.detect.decoders import DECODERS
 from recon3d.detect.decoders.blazepose import refined
 from recon3d.errors import InputError
@@ -308,6 +308,24 @@ class TestCards:
         path.write_bytes(b'name = "\xff\xfe"')
         with pytest.raises(InputError, match="is not TOML"):
             load_card(str(path))
+
+    def test_what_a_card_says_decides_its_identity(self, tmp_path):
+        maps = {"maps": np.zeros((1, 17, 64, 48))}
+        first = card(tmp_path, "heatmap", maps)
+        assert first.identity() == load_card(str(tmp_path / "mine.toml")).identity()
+        for change in ({"min_score": 0.3}, {"sigma": {"score": [0.5], "share": [0.2]}}, {"options": {"logits": True}}, {"margin": 1.5}):
+            assert card(tmp_path, "heatmap", maps, **change).identity() != first.identity()
+
+    def test_sigmas_of_points_that_are_not_there(self, tmp_path):
+        sigma = {"score": [0.5], "share": [0.2], "points": {"snout": 2.0}}
+        with pytest.raises(InputError, match="has not: snout"):
+            Network(card(tmp_path, "heatmap", {"maps": np.zeros((1, 17, 64, 48))}, sigma=sigma))
+
+    def test_a_mirror_image_needs_pairs(self, tmp_path):
+        (tmp_path / "plain.toml").write_text(f"points = {list(load_layout('coco_17').points)}".replace("'", '"'))
+        made = card(tmp_path, "heatmap", {"maps": np.zeros((1, 17, 64, 48))}, "plain.toml")
+        assert not any(look.mirrored for look in load_detector("accurate", str(tmp_path / "mine.toml")).recipe.looks)
+        assert made.points.points == load_layout("coco_17").points
 
     @pytest.mark.parametrize("decoder", ["simcc", "composite_fields", "posenet"])
     def test_a_decoder_of_another_network(self, tmp_path, decoder):

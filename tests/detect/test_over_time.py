@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from recon3d.detect.flips import unflipped
+from recon3d.detect.flips import _groups, unflipped
 from recon3d.detect.neighbours import reread
 from recon3d.records import Keypoints2D, size_sigma_px
-from recon3d.skeleton import load_layout
+from recon3d.skeleton import layout_names, load_layout
 from tests.detect.test_track import BODY
 
 COCO = load_layout("coco_17")
@@ -129,3 +129,26 @@ def test_what_no_frame_on_both_sides_shows_is_not_invented():
     noisy[:10, 0, 9] = np.nan
     got = reread(record(np.nan_to_num(noisy, nan=0.0), score), 0.05, by_size)
     assert (got.confidence[:10, 0, 9] < 0.2).all()
+
+
+def test_slow_recordings_are_left_alone():
+    """At 5 frames a second limbs swing through half a period between frames: nothing can be told."""
+    _, noisy = walker(frames=480)
+    slow = record(noisy[::12], fps=5.0)
+    np.testing.assert_array_equal(unflipped(slow).xy, slow.xy)
+
+
+@pytest.mark.parametrize("name", layout_names())
+def test_a_point_is_in_one_group(name):
+    points = np.concatenate([np.zeros(0, int), *(np.concatenate(pair) for pair in _groups(load_layout(name)))])
+    assert len(set(points.tolist())) == len(points)
+
+
+def test_toes_go_with_the_legs_and_not_with_the_arms():
+    layout = load_layout("body_21")
+    toe = layout.index("left_foot_index")
+    groups = [set(np.concatenate(pair).tolist()) for pair in _groups(layout)]
+    (own,) = [group for group in groups if toe in group]
+    assert layout.index("left_knee") in own
+    assert layout.index("left_wrist") not in own
+    assert not _groups(load_layout("car_24"))

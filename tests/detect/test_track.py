@@ -11,7 +11,7 @@ from recon3d.detect.detector import RECIPES
 from recon3d.detect.similarity import matched, oks, spreads
 from recon3d.detect.smoothing import steadied
 from recon3d.records import Frame
-from recon3d.skeleton import load_layout
+from recon3d.skeleton import Layout, load_layout
 
 COCO = load_layout("coco_17")
 SIZE = (1920, 1080)
@@ -220,3 +220,25 @@ def test_of_a_fast_camera_several_frames_wait():
         assert np.isfinite(seen.xy[:, 0]).all()
         assert world.runs / 120 <= most
         assert fps > 60 or world.runs == 120
+
+
+def test_whom_only_the_search_sees_is_nobody():
+    world = World([lambda t: np.array([900.0, 500.0])])
+    world.person = lambda image, xy, confidence: People(xy[None], np.full((1, 17), 0.02), np.array([0.02]))
+    seen = follow(world, 90)
+    assert np.isnan(seen.xy).all()
+    assert (seen.person_id == -1).all()
+
+
+def test_a_single_point_can_be_followed():
+    world = World([line(300, 300)], whole=True)
+
+    def search(image):
+        number = int(image[0, 0, 0]) + 256 * int(image[0, 0, 1])
+        return People(world.paths[0](number / 60)[None, None], np.full((1, 1), 0.8), np.full(1, 0.8))
+
+    world.search = search
+    world.card.points = world.layout = Layout("ball", "ball", ("ball",), np.zeros((0, 2), np.int64), np.zeros(1, np.int64))
+    (seen,) = detect_windows(frames(120), "cam", SIZE, Tracker(world, TrackSettings(speed="fast")))
+    assert np.isfinite(seen.xy[:, 0]).all()
+    assert set(seen.person_id[:, 0].tolist()) == {0}

@@ -180,3 +180,23 @@ def test_a_folder_of_what_was_found_is_read(tmp_path):
     detect_videos(job(tmp_path / "o", f"a={VIDEO}", f"b={VIDEO}"))
     found = io.read_keypoints(tmp_path / "o")
     assert [view.camera for view in found.views] == ["a", "b"]
+
+
+def test_a_fault_in_the_middle_leaves_no_thread_that_waits(tmp_path):
+    """An error that nobody expects must end the program, with the frames that were decoded ahead let go."""
+    code = """
+import sys
+from pathlib import Path
+import recon3d.pipeline.detection as detection
+
+def broken(frames, *rest):
+    next(frames)
+    raise RuntimeError("something")
+    yield
+
+detection.detect_windows = broken
+detection.detect_videos(detection.DetectJob((sys.argv[1],), Path(sys.argv[2])))
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(VIDEO), str(tmp_path)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "RuntimeError: something" in done.stderr
