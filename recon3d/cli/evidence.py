@@ -39,7 +39,7 @@ class Convert:
     """File or folder of 2D keypoints."""
     target: Positional[Path]
     """File to write, or folder for openpose; of several cameras, a folder with one for each."""
-    to: Literal["recon3d", "openpose", "coco", "deeplabcut", "sleap"] = "recon3d"
+    to: Literal["recon3d", "openpose", "coco", "deeplabcut", "sleap", "sleap-csv"] = "recon3d"
     """Format to write."""
     format: str | None = None
     """Format to read, where the content does not tell it."""

@@ -44,7 +44,7 @@ def _convert(command: Convert) -> None:
     found = read_keypoints(command.source, KeypointOptions(command.fps, command.size, command.layout, command.camera), command.format)
     for note in found.notes:
         out.print(f"note: {note}", soft_wrap=True, markup=False)
-    ending = {"recon3d": ".npz", "coco": ".json", "deeplabcut": ".csv", "sleap": ".slp", "openpose": ""}[command.to]
+    ending = {"recon3d": ".npz", "coco": ".json", "deeplabcut": ".csv", "sleap": ".slp", "sleap-csv": ".csv", "openpose": ""}[command.to]
     if command.to != "openpose" and len(found.views) == 1 and command.target.is_dir():
         raise InputError(f"{command.target} is a folder; give a file to write")
     if command.target.suffix.lower() in SUFFIXES:

@@ -7,10 +7,12 @@
 | coco | images, annotations and a category that names the points; ``scores`` beside the flags | frame rate, score kind |
 | deeplabcut | CSV, an individual for each identity | frame rate, image size, boxes |
 | sleap | .slp of predicted instances, a track for each identity | frame rate, boxes |
+| sleap-csv | SLEAP's analysis table, a row a person and frame | frame rate, image size, boxes, frames that nobody is in |
 
 Scores that are no probabilities are written as they are.
 """
 
+import csv
 import io
 import json
 from collections.abc import Callable
@@ -162,6 +164,20 @@ def _sleap_meta(record: Keypoints2D) -> dict[str, Any]:
     }
 
 
+def write_sleap_csv(path: Path, record: Keypoints2D) -> None:
+    """SLEAP's analysis table: x, y and score of every point in a row for each person and frame."""
+    head = ["track", "frame_idx", "instance.score", *(f"{name}.{value}" for name in record.layout.points for value in ("x", "y", "score"))]
+    with atomic(path) as stream:
+        rows = csv.writer(stream, lineterminator="\n")
+        rows.writerow(head)
+        for frame, found in zip(record.frame.tolist(), _by_frame(record), strict=True):
+            for person, points, _ in found:
+                there = points[:, 2] > 0
+                cells = [f"{value:.4f}" if known else "" for row, known in zip(points, there, strict=True) for value in row]
+                track = f"track_{person}" if person >= 0 else ""
+                rows.writerow([track, frame, f"{points[there, 2].mean():.6g}", *cells])
+
+
 def _by_frame(record: Keypoints2D) -> list[list[tuple[int, np.ndarray, np.ndarray]]]:
     """Identity, points (x, y, score; 0, 0, 0 where absent) and box of the people of each frame."""
     there = whole_rows(record.xy)
@@ -195,5 +211,6 @@ KEYPOINT2D_WRITERS: dict[str, Callable[[Path, Keypoints2D], None]] = {
     "openpose": write_openpose,
     "recon3d": write_recon3d,
     "sleap": write_sleap,
+    "sleap-csv": write_sleap_csv,
 }
 """Writers by the name of the format, from the path and the record."""
