@@ -27,7 +27,7 @@ _FEW = 3  # points that a network shares with the searching one: with fewer it i
 _PLAIN = (Look(),)
 _BOTH = (Look(), Look(mirrored=True))
 _IN_TURN = (Look(mirrored=True), Look(15.0), Look(-15.0))
-"""A network's error in one look lasts; those of looks so different are hardly related, and their mean is better by a fifth."""
+"""A network's error in one look lasts; those of looks so different are hardly related, so that their mean is better."""
 
 
 @dataclass(frozen=True, slots=True)
