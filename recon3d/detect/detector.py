@@ -41,7 +41,9 @@ class Recipe:
         looks: of the first network.
         detail_looks: of the slower one, one a run, in turn.
         sigma: table of blends.toml with what its scores are worth; None for that of the first network's card.
-        between_s: a frame nearer than this to the one before need not be looked at where all move evenly; 0 for every frame.
+        between_s: a frame nearer than this to the last look need not be looked at where all move evenly; 0 for every frame.
+        smooth: sigmas by which a body may be off even motion there.
+        search_px: longest side of the image that the search looks at; 0 for what its card says.
     """
 
     single: str
@@ -50,11 +52,13 @@ class Recipe:
     looks: tuple[Look, ...] = _PLAIN
     detail_looks: tuple[Look, ...] = _PLAIN
     between_s: float = 0.021
+    smooth: float = 0.0
+    search_px: int = 0
     sigma: str | None = None
 
 
 RECIPES: dict[str, Recipe] = {
-    "fast": Recipe("movenet_lightning"),
+    "fast": Recipe("movenet_lightning", between_s=0.034, smooth=12.0, search_px=256),
     "default": Recipe("movenet_thunder", "blazepose_heavy", 0.1, detail_looks=_IN_TURN, sigma="default"),
     "accurate": Recipe("movenet_thunder", "blazepose_heavy", 0.0, _BOTH, _IN_TURN, between_s=0.0, sigma="accurate"),
 }
@@ -129,11 +133,17 @@ def cards_of(speed: str, card: str = "") -> tuple[ModelCard, ...]:
         raise InputError(f"speed must be {valid_names(RECIPES)}, not {speed!r}")
     if not card:
         recipe = RECIPES[speed]
-        return tuple(load_card(name) for name in (SEARCH, recipe.single, recipe.detail) if name is not None)
+        others = [load_card(name) for name in (recipe.single, recipe.detail) if name is not None]
+        return (_search(recipe), *others)
     own = load_card(card)
     if own.decoder in DECODERS and not DECODERS[own.decoder].bodies:
         raise InputError(f"model {own.name} is not for bodies: it looks at hands or faces that something else has found")
-    return (own,) if looks_at_all(own) else (load_card(SEARCH), own)
+    return (own,) if looks_at_all(own) else (_search(RECIPES[speed]), own)
+
+
+def _search(recipe: Recipe) -> ModelCard:
+    card = load_card(SEARCH)
+    return replace(card, input=(recipe.search_px, recipe.search_px)) if recipe.search_px else card
 
 
 def identity_of(speed: str, card: str = "") -> list[str]:

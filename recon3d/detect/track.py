@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, UInt8
 
+from recon3d.detect.between import LOOKS, Seen, between, moves_evenly
 from recon3d.detect.detector import RECIPES, Detector, Speed
 from recon3d.detect.people import People
 from recon3d.detect.sheet import Row, Sheet, Sighting
-from recon3d.detect.similarity import matched, oks, person_size, spreads
+from recon3d.detect.similarity import matched, oks, spreads
 from recon3d.errors import InputError, valid_names
 from recon3d.records import Frame, Keypoints2D
 from recon3d.skeleton import LIMBS
@@ -25,13 +26,11 @@ _WEAK = 0.5  # times a card's least score of a person: finds that nobody new com
 _ALIKE = 0.3  # least similarity of a person to its own prediction
 _ONE_PERSON = 0.8  # similarity of two finds that are one
 _LOOSE, _LOOSER_S = 2.0, 0.15  # predictions are this much less certain than annotators, and that much again after each of these times
+_NEAR_S = 0.021  # a frame nearer than this to a look waits whatever the motion
 _BLIND_S = 0.1  # a crop is looked at where nobody was seen for up to this long
 _AGAIN_S = 0.12  # between searches while somebody is missed
 _INERTIA_S = 0.08  # over which velocity is averaged
 _COAST_S = 0.3  # after which a hidden person is expected to have stopped
-_CALM = 5.0  # sigmas of a sure point: a good part of it is how single looks tremble
-_SURE = 0.3  # score of a joint that tells whether a person moves evenly
-_LOOKS = 3  # that tell it
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +71,8 @@ class _Track:
     confidence: Float[np.ndarray, "joints"]
     velocity: Float[np.ndarray, "2"] = field(default_factory=lambda: np.zeros(2))
     """px/s, of the whole person."""
-    recent: list[tuple[float, np.ndarray, np.ndarray]] = field(default_factory=list)
-    """Times, points and scores of the last looks."""
+    recent: list[Seen] = field(default_factory=list)
+    """The last looks."""
     detailed: float = -np.inf
     """s, when the slower network last ran."""
     detailed_xy: Float[np.ndarray, "joints 2"] | None = None
@@ -96,7 +95,7 @@ class _Track:
             share = 1 - np.exp(-since / _INERTIA_S)
             self.velocity = self.velocity + share * (np.nan_to_num(moved) - self.velocity)
         self.time, self.xy, self.confidence = time, xy, confidence
-        self.recent = [*self.recent[1 - _LOOKS :], (time, xy, confidence)]
+        self.recent = [*self.recent[1 - LOOKS :], Seen(time, xy, confidence)]
 
     def place(self, time: float, found: People, k: int) -> None:
         """Put it where a search found it: coarsely, so that nothing is told about its motion."""
@@ -127,8 +126,8 @@ class Tracker:
 
     def due(self, time: float) -> bool:
         """Whether the whole image should be searched at this time, s."""
-        if self.detector.single is None and self._tracks:
-            return False  # every look is a search
+        if self._held or (self.detector.single is None and self._tracks):
+            return False  # a look comes first, or is a search itself
         missed = any(track.time < self._now for track in self._tracks)
         wait = min(_AGAIN_S, self.settings.search_s) if missed or not self._tracks else self.settings.search_s
         return time >= self._searched + wait - _EARLY_S
@@ -172,8 +171,7 @@ class Tracker:
         before, held, self._held = self._before, self._held, []
         row = Row(frame.number, frame.time, self._look(frame))
         self._before = row
-        between = [] if before is None else [Row(one.number, one.time, self._between(one, before, row)) for one in held]
-        return [*between, row]
+        return [row] if before is None else [*self._fill(held, before, row), row]
 
     def finish(self) -> list[Row]:
         """The rows of frames that are held back, if any are."""
@@ -198,7 +196,9 @@ class Tracker:
             return False
         seen = all(track.time == before.time and len(track.recent) > 1 for track in self._tracks)
         late = self.detector.detail is not None and any(frame.time >= t.detailed + recipe.detail_s - _EARLY_S for t in self._tracks)
-        return seen and not late
+        share, smooth = self.detector.card.sigma_share, recipe.smooth
+        far = frame.time - before.time > _NEAR_S  # so far ahead whoever moves unevenly is elsewhere
+        return seen and not late and not (far and any(not moves_evenly(t.recent, self._steady, share, smooth) for t in self._tracks))
 
     def _look(self, frame: Frame) -> tuple[Sighting, ...]:
         """Run the networks on a frame, and say who is who."""
@@ -227,35 +227,29 @@ class Tracker:
         here = [track for track in self._tracks if id(track) in seen_now]
         return tuple(Sighting(t.person, t.xy, t.confidence, self._detail(frame, t)) for t in here)
 
-    def _between(self, held: Frame, before: Row, after: Row) -> tuple[Sighting, ...]:
-        """People of a frame that was held back."""
-        share = (held.time - before.time) / (after.time - before.time)
-        earlier = {one.person: one for one in before.people}
-        tracks = {track.person: track for track in self._tracks}
-        out: list[Sighting] = []
-        for one in after.people:
-            last = earlier.get(one.person)
-            if last is None:
-                continue
-            xy, confidence = (1 - share) * last.xy + share * one.xy, np.minimum(last.confidence, one.confidence)
-            if not _calm(tracks[one.person].recent, self._steady, self.detector.card.sigma_share):
-                found = self._find(held, xy, confidence)
-                if found is None:
-                    continue
-                xy, confidence = found
-            out.append(Sighting(one.person, xy, confidence))
-        return tuple(out)
+    def _fill(self, held: Sequence[Frame], before: Row, after: Row) -> list[Row]:
+        """The rows of frames that were held back."""
+        earlier = {one.person for one in before.people}
+        people: list[list[Sighting]] = [[] for _ in held]
+        for track in self._tracks:
+            if track.person in earlier and track.time == after.time:
+                share, smooth = self.detector.card.sigma_share, self.detector.recipe.smooth
+                seen = between(held, track.recent, self._steady, share, smooth, self._find)
+                for sightings, one in zip(people, seen, strict=True):
+                    if one is not None:
+                        sightings.append(Sighting(track.person, one.xy, one.confidence))
+        return [Row(frame.number, frame.time, tuple(one)) for frame, one in zip(held, people, strict=True)]
 
-    def _find(self, frame: Frame, xy: np.ndarray, confidence: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-        """The person near these points, if the networks see one."""
-        single = self.detector.single
-        found = self.detector.search(frame.image) if single is None else self.detector.person(frame.image, xy, confidence)
-        alike = oks(xy[None], confidence[None], found.xy, found.confidence, self._spread, _LOOSE)[0] * (
+    def _find(self, frame: Frame, near: Seen) -> Seen | None:
+        """The person near a place, if the networks see one."""
+        single, xy, score = self.detector.single, near.xy, near.confidence
+        found = self.detector.search(frame.image) if single is None else self.detector.person(frame.image, xy, score)
+        alike = oks(xy[None], score[None], found.xy, found.confidence, self._spread, _LOOSE)[0] * (
             found.score >= self.detector.card.min_score
         )
         if not len(alike) or alike.max() < _ALIKE:
             return None
-        return found.xy[alike.argmax()], found.confidence[alike.argmax()]
+        return Seen(frame.time, found.xy[alike.argmax()], found.confidence[alike.argmax()])
 
     def _detail(self, frame: Frame, track: _Track) -> People | None:
         """What the slower network sees, if it is its turn."""
@@ -308,22 +302,6 @@ def _together(people: Sequence[People], joints: int) -> People:
     if not people:
         return People(np.zeros((0, joints, 2)), np.zeros((0, joints)), np.zeros(0))
     return People(*(np.concatenate([getattr(one, name) for one in people]) for name in ("xy", "confidence", "score")))
-
-
-def _calm(recent: Sequence[tuple[float, np.ndarray, np.ndarray]], joints: Int[np.ndarray, "some"], sigma_share: float) -> bool:
-    """Whether some joints of a person lie on lines in three looks, as near as a detector can tell.
-
-    Of motion with acceleration a, looked at one step before and one after the middle, their mean is off by a/2
-    (in steps squared), while the looks before tell the last one to 3a or 4a: what passes is off by less than a
-    sigma.
-    """
-    if len(recent) < _LOOKS:
-        return False
-    size = person_size(recent[-1][1])
-    (t0, x0, c0), (t1, x1, c1), (t2, x2, c2) = [(t, x[joints], c[joints]) for t, x, c in recent]
-    off = np.linalg.norm(x2 - x1 - (x1 - x0) * ((t2 - t1) / (t1 - t0)), axis=-1)
-    sure = (np.minimum(np.minimum(c0, c1), c2) >= _SURE) & np.isfinite(off)
-    return bool(sure.any() and off[sure].max() <= _CALM * sigma_share * size)
 
 
 def _bent(xy: Float[np.ndarray, "joints 2"], before: Float[np.ndarray, "joints 2"] | None) -> bool:

@@ -166,7 +166,9 @@ def test_even_motion_is_not_looked_at_twice():
     assert still.runs < 75
     assert jumpy.runs > 105
     want = np.stack([jumpy.truth(0, t) for t in seen.time])
-    assert np.median(np.linalg.norm(seen.xy[:, 0] - want, axis=-1)) < 3
+    off = np.linalg.norm(seen.xy[:, 0] - want, axis=-1)
+    assert np.isfinite(off).all(1).mean() >= 0.95
+    assert np.nanmedian(off) < 3
 
 
 def test_frames_between_lie_between():
@@ -210,8 +212,8 @@ def test_steadied_lines_stay_and_gaps_are_told_from_near():
 
 
 def test_of_a_fast_camera_several_frames_wait():
-    """At 240 frames a second four of five frames lie between looks; at 100 one of two; at 30 none."""
-    for fps, most in ((240, 0.3), (100, 0.6), (30, 1.05)):
+    """At 240 frames a second seven of eight frames lie between looks; at 100 two of three; at 25 none."""
+    for fps, most in ((240, 0.2), (100, 0.35), (60, 0.4), (25, 1.05)):
         world = World([lambda t: np.array([900.0, 500.0])], noise=1.0, swing=0.0)
         tracker = Tracker(world, TrackSettings(speed="fast"))
         shown = [Frame(f.number, f.number / fps, f.image) for f in frames(120)]
@@ -219,7 +221,7 @@ def test_of_a_fast_camera_several_frames_wait():
         assert seen.frame.tolist() == list(range(120))
         assert np.isfinite(seen.xy[:, 0]).all()
         assert world.runs / 120 <= most
-        assert fps > 60 or world.runs == 120
+        assert fps > 25 or world.runs == 120
 
 
 def test_whom_only_the_search_sees_is_nobody():
