@@ -3,13 +3,16 @@
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 from tyro.conf import Positional, arg
 
 from recon3d.cli.calibrate import Calibrate
 from recon3d.cli.evidence import Convert, Detect, Quantise, Systems
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 # Heavy imports stay inside the functions: `recon3d --help` must answer at once.
 
@@ -40,6 +43,8 @@ class Reconstruct:
     """Which networks look at videos; goes before the settings."""
     detector: str | None = None
     """Model card of a network of one's own to look at videos with (.toml, or a name); goes before the settings."""
+    people: int | None = None
+    """How many people there are at the most: those who are seen most; all that there are by default. Goes before the settings."""
     frames: str = ":"
     """Source frames A:B, B not included."""
     layout: str | None = None
@@ -145,6 +150,8 @@ def _reconstruct(command: Reconstruct) -> None:
         settings = replace(settings, detect=replace(settings.detect, speed=command.speed))
     if command.detector is not None:
         settings = replace(settings, detect=replace(settings.detect, detector=command.detector))
+    if command.people is not None:
+        settings = replace(settings, multiview=replace(settings.multiview, people=command.people))
     _watch(
         Job(
             rig=command.rig,
@@ -192,16 +199,31 @@ def _print_summary(folder: Path) -> None:
         name, seen, *numbers = row
         table.add_row(name, _number(100 * seen), *(_number(v) for v in numbers))
     out.print(table)
-    if s["longest_gaps"]:
-        worst = s["longest_gaps"][0]
-        where = f"{worst['joint']}, {worst['frames']} frames from frame {worst['first_frame']}"
-        out.print(f"gaps: {len(s['longest_gaps'])} joints; the longest {where}")
+    if len(s["people"]) > 1 or s["refused"]:
+        _print_people(out, s)
+    for person in s["people"]:
+        if gaps := person["longest_gaps"]:
+            whose = f"person {person['name']}, " if len(s["people"]) > 1 else ""
+            where = f"{gaps[0]['joint']}, {gaps[0]['frames']} frames from frame {gaps[0]['first_frame']}"
+            out.print(f"{whose}gaps: {len(gaps)} joints; the longest {where}", markup=False)
     for warning in s["warnings"]:
         out.print(Panel(Text(warning), border_style="yellow", title="suspicious", title_align="left"))
     found = (p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
     files = sorted(p for p in found if "stages" not in p.relative_to(folder).parts)
     names = ", ".join(p.relative_to(folder).as_posix() for p in files)
     out.print(Text(str(folder), style="bold") + Text(f": {names}"), soft_wrap=True)
+
+
+def _print_people(out: "Console", s: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    people = Table("person", "from s", "to s", "joints %", "residual px", "uncertainty mm", box=None, pad_edge=False)
+    for one in s["people"]:
+        numbers = (100 * one["observed"], one["residual_px"], one["sigma_mm"])
+        people.add_row(one["name"], f"{one['first_s']:.2f}", f"{one['last_s']:.2f}", *(_number(v) for v in numbers))
+    out.print(people)
+    for one in s["refused"]:
+        out.print(f"refused {one['id']}, {one['first_s']:.2f} to {one['last_s']:.2f} s: {one['reason']}", markup=False)
 
 
 def _number(value: float | None) -> str:

@@ -43,7 +43,7 @@ class TrackSettings:
     """Model card of a network of one's own (a name or the path of a .toml file) instead of those of the speed."""
     search_s: float = 0.5
     """Seconds between two searches of the whole image for people who came in."""
-    max_people: int = 4
+    max_people: int = 6
     """People followed at once."""
     patience_s: float = 1.0
     """Seconds that a person may go unseen and keep its id."""
@@ -140,13 +140,15 @@ class Tracker:
         self._place_missed(time, found, pairs)
         self._add_others(time, found, set(everybody) - {k for _, k in pairs})
 
-    def follow_only(self, found: People, k: int, time: float) -> None:
-        """Follow this one of these people and nobody else; a track that is on it already goes on."""
+    def follow_only(self, found: People, which: Sequence[int], time: float) -> None:
+        """Follow some of these people and none of the others; who is followed and was not found goes on."""
         self._searched, self._open = time, False
-        pairs = self._assigned(time, found, [k])
-        self._place_missed(time, found, pairs)
-        self._tracks = [track for track, _ in pairs]
-        self._add_others(time, found, set() if pairs else {k})
+        pairs = self._assigned(time, found, range(len(found)))
+        wanted = [(track, k) for track, k in pairs if k in which]
+        self._place_missed(time, found, wanted)
+        others = {id(track) for track, k in pairs if k not in which}
+        self._tracks = [track for track in self._tracks if id(track) not in others]
+        self._add_others(time, found, set(which) - {k for _, k in wanted})
 
     def _place_missed(self, time: float, found: People, pairs: "list[tuple[_Track, int]]") -> None:
         for track, k in pairs:

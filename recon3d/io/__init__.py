@@ -16,9 +16,11 @@ from recon3d.io.glb import write_glb
 from recon3d.io.keypoints import KEYPOINT2D_WRITERS, KEYPOINT_READERS, KeypointOptions, read_keypoints, write_keypoints
 from recon3d.io.keypoints.openpose import read_openpose
 from recon3d.io.npz import (
+    read_association,
     read_keypoints2d,
     read_keypoints3d,
     read_motion,
+    write_association,
     write_keypoints2d,
     write_keypoints3d,
     write_motion,
@@ -64,6 +66,7 @@ __all__ = [
     "RIG_READERS",
     "RIG_WRITERS",
     "KeypointOptions",
+    "read_association",
     "read_densepose",
     "read_intrinsics",
     "read_keypoints",
@@ -74,6 +77,7 @@ __all__ = [
     "read_rig",
     "read_scores",
     "write",
+    "write_association",
     "write_bvh",
     "write_c3d",
     "write_csv",

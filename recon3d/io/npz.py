@@ -14,12 +14,14 @@ import numpy as np
 
 from recon3d.errors import InputError
 from recon3d.io.files import atomic
-from recon3d.records import Keypoints2D, Keypoints3D, Motion
+from recon3d.records import Association, Keypoints2D, Keypoints3D, Motion
 from recon3d.records.keypoints2d import pad_slots
+from recon3d.records.keypoints3d import of_people
 from recon3d.skeleton import Armature, Attachments, Layout, Skeleton
 
 _2D = ("frame", "time", "person_id", "xy", "confidence", "sigma_px", "box")
 _3D = ("frame", "time", "xyz", "confidence", "covariance", "views", "state", "residual_px")
+_WHOSE = ("frame", "slot", "swapped")
 _MOTION = ("frame", "time", "translation", "rotation", "state")
 
 
@@ -44,23 +46,38 @@ def read_keypoints2d(path: Path) -> Keypoints2D:
 
 
 def write_keypoints3d(path: Path, windows: Sequence[Callable[[], Keypoints3D]]) -> None:
-    """3D keypoints of a take, from its windows; each is asked for as often as there are arrays."""
+    """3D keypoints of a take, from its windows; each is asked for as often as there are arrays.
+
+    Everybody has a place in all frames: who is not alive in a window is missing there.
+    """
     first = windows[0]()
+    people = sorted({int(person) for window in windows for person in window().people})
     constants = {
         "kind": np.array("keypoints3d"),
         "layout": np.array(first.layout.name),
         "joints": np.array(first.layout.points),
         "bones": first.layout.bones,
         "mirror": first.layout.mirror,
-        "people": first.people,
+        "people": np.array(people, dtype=np.int64),
     }
-    _stream(path, constants, windows, _3D)
+    _stream(path, constants, [lambda w=w: of_people(w(), people) for w in windows], _3D)
 
 
 def read_keypoints3d(path: Path) -> Keypoints3D:
     """3D keypoints, checked."""
     data = _read(path, "keypoints3d")
     return Keypoints3D(layout=_layout(data), people=data["people"], **{name: data[name] for name in _3D})
+
+
+def write_association(path: Path, found: Association) -> None:
+    """Whose the detections of a window are."""
+    _stream(path, {"kind": np.array("association"), "track": found.track}, [lambda: found], _WHOSE)
+
+
+def read_association(path: Path) -> Association:
+    """Whose the detections of a window are, checked."""
+    data = _read(path, "association")
+    return Association(track=data["track"], **{name: data[name] for name in _WHOSE})
 
 
 def write_motion(path: Path, windows: Sequence[Callable[[], Motion]]) -> None:
@@ -123,7 +140,7 @@ def _read(path: Path, kind: str) -> dict[str, np.ndarray]:
         raise InputError(f"{path} is not a complete .npz file: {error}") from None
     if str(data.get("kind")) != kind:
         raise InputError(f"{path} does not hold {kind} of recon3d (kind: {data.get('kind')})")
-    wanted = {"keypoints2d": _2D, "keypoints3d": _3D, "motion": _MOTION}[kind]
+    wanted = {"keypoints2d": _2D, "keypoints3d": _3D, "motion": _MOTION, "association": _WHOSE}[kind]
     missing = [name for name in wanted if name not in data]
     if missing:
         raise InputError(f"{path} lacks the arrays {', '.join(missing)}")

@@ -1,9 +1,9 @@
-"""Videos to keypoints of the subject: the views agree on who it is, then each follows that person alone.
+"""Videos to keypoints of the people whom the views agree on.
 
 Time is cut into short blocks. At a block's start every view is searched for people; the rig tells which
-of them the views agree on; the network for one person then runs on that person's crop in every frame of
-the block. Where the views agree on nobody, each follows everybody it found, and who is who is decided
-later. An onlooker costs one search a block, not a network run a frame.
+of them the views agree on; the network for one person then runs on their crops in every frame of the
+block. Where the views agree on nobody, each follows everybody it found, and who is who is decided later.
+Somebody whom one view sees, or two of many, costs one search a block, not a network run a frame.
 """
 
 import itertools
@@ -17,11 +17,12 @@ import numpy as np
 from recon3d.detect import People, Sheet, Tracker, TrackSettings, load_detector
 from recon3d.geometry import Camera, CameraRig
 from recon3d.multiview.frames import ImageFit, to_rig_pixels
-from recon3d.multiview.subject import SubjectTracker
+from recon3d.multiview.people.births import agreed_on
 from recon3d.multiview.sync import Timeline, synchronise
-from recon3d.records import Frame, Keypoints2D
+from recon3d.records import Frame, Keypoints2D, box_diagonal
 from recon3d.video import Video
 
+_COARSE = 0.03  # sigma of the coarse search over the diagonal of a person's box
 _LIMB_CONFIDENCE = 0.2  # of the coarse search; only to tell people apart
 
 
@@ -37,7 +38,7 @@ class _View:
     done: bool = field(default=False)
 
 
-def follow_subject(
+def follow_people(
     videos: Sequence[Video],
     rig: CameraRig,
     starts: Sequence[int],
@@ -45,9 +46,10 @@ def follow_subject(
     fit: ImageFit = "refuse",
     window: int = 500,
     settings: TrackSettings = TrackSettings(),
+    most: int = 0,
     watch: Callable[[int], None] = lambda frame: None,
 ) -> Iterator[list[Keypoints2D]]:
-    """Keypoints of the subject in every view (in the rig's pixels), window by window, views in the rig's order.
+    """Keypoints of the people in every view (in the rig's pixels), window by window, views in the rig's order.
 
     Args:
         videos: one a camera of the rig, in its order.
@@ -57,6 +59,7 @@ def follow_subject(
         fit: how an image that is not the calibrated one came about, see `to_rig_pixels`.
         window: frames a view that are handed on at once, at least.
         settings: how people are followed.
+        most: people that are followed, those that most views see; 0 for all.
         watch: told after every block which frame comes next.
     """
     detector = load_detector(settings.speed, settings.detector)
@@ -64,7 +67,6 @@ def follow_subject(
         _View(v, v.frames(start, stop), Tracker(detector, settings), Sheet(v.camera, v.size, detector, settings.neighbours_s), fit)
         for v, start in zip(videos, starts, strict=True)
     ]
-    subject = SubjectTracker(rig, _LIMB_CONFIDENCE)
     with ThreadPoolExecutor(max_workers=max(1, min(len(views), os.cpu_count() or 1))) as pool:
         while True:
             list(pool.map(_read_ahead, views))
@@ -73,13 +75,12 @@ def follow_subject(
                 break
             end = min(times) + settings.search_s
             list(pool.map(_look, [view for view, time in zip(views, times, strict=True) if time < end]))
-            _agree(views, rig, subject)
+            _agree(views, rig, most)
             list(pool.map(_run_block, views, rig.cameras, itertools.repeat(end)))
             watch(max([view.ahead.number for view in views if view.ahead is not None], default=stop or 0))
             if max(len(view.sheet) for view in views) >= window:
                 yield _take(views, rig)
                 # Windows do not depend on each other: a run that was stopped goes on to the same result.
-                subject.place = None
                 for view in views:
                     view.tracker.forget()
     if any(len(view.sheet) for view in views):
@@ -105,31 +106,32 @@ def _look(view: _View) -> None:
         view.found = view.tracker.search(view.ahead.image)
 
 
-def _agree(views: Sequence[_View], rig: CameraRig, subject: SubjectTracker) -> None:
-    """Point every view's tracker at the person that the views agree on."""
+def _agree(views: Sequence[_View], rig: CameraRig, most: int) -> None:
+    """Point every view's tracker at the people that two views or more agree on."""
     seen = [_coarse(view) for view in views]
     fitted = [to_rig_pixels(k, camera, view.fit) for k, camera, view in zip(seen, rig, views, strict=True)]
     timeline = Timeline.at_frames(np.zeros(1, np.int64), np.zeros(1), np.zeros((len(views), 1), np.int64))
     (instant,) = synchronise(fitted, timeline, 1)
-    slots = subject.choose(instant)[:, 0]
-    agreed = (slots >= 0).sum() >= 2
-    for view, slot in zip(views, slots.tolist(), strict=True):
+    people = agreed_on(instant, rig, _LIMB_CONFIDENCE, most)
+    for v, view in enumerate(views):
         if view.found is None or view.ahead is None:
             continue
-        if slot >= 0 and slot < len(view.found.score):
-            view.tracker.follow_only(view.found, slot, view.ahead.time)
-        elif not agreed or view.tracker.idle:
-            # A view that does not vote may still show the subject, hidden from the coarse search.
+        slots = [int(slot[v]) for slot in people if 0 <= slot[v] < len(view.found)]
+        if slots:
+            view.tracker.follow_only(view.found, slots, view.ahead.time)
+        elif not people or view.tracker.idle:
+            # A view that does not vote may still show somebody, hidden from the coarse search.
             view.tracker.follow_all(view.found, view.ahead.time)
 
 
 def _coarse(view: _View) -> Keypoints2D:
     found = view.found
     card = view.tracker.detector.card
-    count, joints = (max(len(found.score), 1) if found is not None else 1), len(card.points)
+    count, joints = (max(len(found), 1) if found is not None else 1), len(card.points)
     xy, confidence = np.full((1, count, joints, 2), np.nan, np.float32), np.zeros((1, count, joints), np.float32)
-    if found is not None and len(found.score):
+    if found is not None and len(found):
         xy[0], confidence[0] = found.xy, found.confidence
+    sigma = np.broadcast_to(np.maximum(_COARSE * box_diagonal(xy)[..., None], 1.0), confidence.shape)
     return Keypoints2D(
         layout=card.points,
         camera=view.video.camera,
@@ -139,7 +141,7 @@ def _coarse(view: _View) -> Keypoints2D:
         person_id=np.full((1, count), -1, dtype=np.int64),
         xy=xy,
         confidence=confidence,
-        sigma_px=np.ones_like(confidence),
+        sigma_px=np.where(np.isfinite(sigma), sigma, np.nan).astype(np.float32),
         box=np.full((1, count, 4), np.nan, np.float32),
     )
 

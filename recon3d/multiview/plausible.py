@@ -6,10 +6,11 @@ import numpy as np
 from jaxtyping import Float
 
 from recon3d.arrays import whole_rows
-from recon3d.errors import CameraError
+from recon3d.errors import CameraError, all_faults
 from recon3d.geometry import CameraRig
 from recon3d.geometry.readings import other_readings
 from recon3d.geometry.triangulation import triangulate
+from recon3d.multiview.people import Identities
 from recon3d.multiview.subject import SubjectTracker, subject_only
 from recon3d.multiview.sync import Views
 
@@ -31,6 +32,13 @@ def refuse_nobody(sample: Views, rig: CameraRig, min_confidence: float) -> None:
                 raise CameraError(f"the cameras agree on nobody as the rig stands, but they do if {label}")
     counts = ", ".join(f"{name}: {n} of {len(sample)}" for name, n in zip(rig.names, seen, strict=True))
     raise CameraError(f"no person is seen alike by two cameras (frames with people: {counts}); is it the right rig?")
+
+
+def refuse_all(identities: Identities) -> None:
+    """Nobody is left of those whom two cameras saw: say why each was refused."""
+    if not identities.people:
+        reasons = [f"{one.first:.2f} to {one.last:.2f} s: {one.reason}" for one in identities.refused]
+        raise CameraError(all_faults(reasons, "no person is seen alike by two cameras for long enough; what was found and refused:"))
 
 
 def refuse_hopeless(

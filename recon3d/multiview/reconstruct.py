@@ -8,16 +8,18 @@ import numpy as np
 from recon3d.errors import InputError
 from recon3d.geometry import CameraRig
 from recon3d.geometry.links import Links
-from recon3d.geometry.triangulation import RobustSettings, Verdict, triangulate_robust
+from recon3d.geometry.triangulation import RobustSettings
 from recon3d.multiview.agreement import Agreement, judge_agreement
-from recon3d.multiview.moving import PIECE, Standing, fold_agreement, fold_noise, standing, take
+from recon3d.multiview.moving import PIECE, fold_agreement, fold_noise, standing, take
 from recon3d.multiview.noise import NoiseScale, estimate_noise
-from recon3d.multiview.plausible import refuse_giants, refuse_hopeless, refuse_nobody
+from recon3d.multiview.people import Claim, PeopleTracker
+from recon3d.multiview.people.points import claims_of, points_of, slots_of
+from recon3d.multiview.plausible import refuse_all, refuse_giants, refuse_hopeless, refuse_nobody
 from recon3d.multiview.subject import SubjectTracker, subject_only
 from recon3d.multiview.sync import Seen, Timeline, Views, align_in_time, check_cameras, join, synchronise
-from recon3d.records import Keypoints3D, State
+from recon3d.records import Association, Keypoints3D
 from recon3d.records.keypoints3d import concatenate
-from recon3d.skeleton import LIMBS, body_links
+from recon3d.skeleton import LIMBS, Layout, body_links
 
 _SAMPLE_RUNS, _SAMPLE_RUN = 8, 6  # noise is measured on so many runs of so many frames
 
@@ -32,6 +34,8 @@ class MultiviewSettings:
     """Share of detections expected to be of something else."""
     min_certainty: float = 0.997
     """A point is left out when its position is less certain than this."""
+    people: int = 0
+    """People that are reconstructed at the most, those that were seen most; 0 for all."""
     window: int = 2000
     """Frames worked on at once; memory grows with it."""
 
@@ -39,6 +43,8 @@ class MultiviewSettings:
         for name, low, high in (("min_confidence", 0, 1), ("min_certainty", 0, 1), ("outlier_share", 0.001, 0.5)):
             if not low <= getattr(self, name) <= high:
                 raise InputError(f"{name} must lie between {low} and {high}, not {getattr(self, name)}")
+        if self.people < 0:
+            raise InputError(f"people must be 0 (all) or more, not {self.people}")
         if self.window < 1:
             raise InputError(f"window must be 1 or more, not {self.window}")
 
@@ -87,56 +93,55 @@ def sample_of(seen: Sequence[Seen], timeline: Timeline) -> Views:
     return join(list(synchronise(seen, cut, _SAMPLE_RUN)))
 
 
+def people_tracker(rig: CameraRig, layout: Layout, noise: NoiseScale, settings: MultiviewSettings) -> PeopleTracker:
+    """What follows everybody through a take's windows; see `PeopleTracker.follow` and `PeopleTracker.identities`."""
+    return PeopleTracker(rig, layout, noise.scale, settings.min_confidence)
+
+
 def reconstruct_windows(
-    windows: Iterable[Views], rig: CameraRig, noise: NoiseScale, settings: MultiviewSettings = MultiviewSettings()
+    windows: Iterable[tuple[Views, Association]],
+    claims: Sequence[Claim],
+    rig: CameraRig,
+    noise: NoiseScale,
+    settings: MultiviewSettings = MultiviewSettings(),
 ) -> Iterator[Keypoints3D]:
-    """3D keypoints of the subject, window by window."""
+    """3D keypoints of everybody, window by window.
+
+    Args:
+        windows: what the cameras saw, and which detections are whose.
+        claims: who the tracks are.
+        rig: cameras.
+        noise: of each of them.
+        settings: how people are triangulated.
+    """
     robust = RobustSettings(outlier_share=settings.outlier_share, min_linked_confidence=settings.min_certainty)
-    tracker: SubjectTracker | None = None
     links: Links | None = None
-    for views in windows:
+    for views, found in windows:
         links = links or body_links(views.layout)
+        people, slot, swapped = slots_of(found, claims)
         parts: list[Keypoints3D] = []
+        at = 0
         for piece in standing(views, rig):
-            place = None if tracker is None else tracker.place
-            if tracker is None or rig.moving:
-                tracker = SubjectTracker(piece.rig, settings.min_confidence, place)
-            parts.append(_points(piece, tracker, noise, robust, links, settings))
+            part = slice(at, at + len(piece.views))
+            own, turned, scale = slot[piece.owner, part], swapped[piece.owner, part], noise.scale[piece.owner]
+            parts.append(points_of(piece.views, piece.rig, people, own, turned, scale, settings.min_confidence, robust, links))
+            at = part.stop
         yield parts[0] if len(parts) == 1 else concatenate(parts)
 
 
-def _points(
-    piece: Standing, tracker: SubjectTracker, noise: NoiseScale, robust: RobustSettings, links: Links, settings: MultiviewSettings
-) -> Keypoints3D:
-    views = piece.views
-    xy, sigma = subject_only(views, tracker, settings.min_confidence)
-    count, frames, joints = xy.shape[:3]
-    sigma = sigma * noise.scale[piece.owner][:, None, None]
-    found = triangulate_robust(piece.rig, xy.reshape(count, -1, 2), sigma.reshape(count, -1), robust, links)
-    used = (found.inlier > 0.5) & np.isfinite(found.residual_px)
-    square = np.where(used, found.residual_px, 0.0) ** 2
-    answered = found.verdict == Verdict.ANSWERED
-    residual = np.where(answered, np.sqrt(square.sum(0) / np.maximum(used.sum(0), 1)), np.nan)
-    shape = (frames, 1, joints)
-    return Keypoints3D(
-        layout=views.layout,
-        frame=views.frame,
-        time=views.time,
-        people=np.zeros(1, dtype=np.int64),
-        xyz=found.xyz.reshape(*shape, 3),
-        confidence=found.confidence.reshape(shape),
-        covariance=found.covariance.reshape(*shape, 3, 3),
-        views=np.where(answered, used.sum(0), 0).astype(np.uint8).reshape(shape),
-        state=np.where(answered, State.OBSERVED, State.MISSING).astype(np.uint8).reshape(shape),
-        residual_px=residual.reshape(shape),
-    )
-
-
 def reconstruct(seen: Sequence[Seen], rig: CameraRig, settings: MultiviewSettings = MultiviewSettings()) -> tuple[Keypoints3D, Calibrated]:
-    """A whole take at once: 3D keypoints, and what the take says about its cameras."""
+    """A whole take at once: 3D keypoints of everybody, and what the take says about its cameras.
+
+    Raises:
+        CameraError: cameras that do not match, or nobody whom two of them see.
+    """
     rig = check_cameras(seen, rig)
     ordered = [next(v for v in seen if v.camera == name) for name in rig.names]
     timeline = align_in_time(ordered, rig)
     known = survey(sample_of(ordered, timeline), rig, settings)
-    views = synchronise(ordered, timeline, settings.window)
-    return concatenate(list(reconstruct_windows(views, rig, known.noise, settings))), known
+    tracker = people_tracker(rig, ordered[0].layout, known.noise, settings)
+    windows = [(views, tracker.follow(views)) for views in synchronise(ordered, timeline, settings.window)]
+    identities = tracker.identities(settings.people)
+    refuse_all(identities)
+    claims = claims_of(identities)
+    return concatenate(list(reconstruct_windows(windows, claims, rig, known.noise, settings))), known

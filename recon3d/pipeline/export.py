@@ -7,6 +7,7 @@ from recon3d import io
 from recon3d.errors import InputError, valid_names
 from recon3d.pipeline.take import Take, world_readers
 from recon3d.records import Keypoints3D
+from recon3d.records.keypoints3d import of_people
 
 
 def export_take(take: Take, formats: Sequence[str]) -> tuple[Path, ...]:
@@ -22,15 +23,19 @@ def export_take(take: Take, formats: Sequence[str]) -> tuple[Path, ...]:
     if unknown:
         known = [s.removeprefix(".") for s in (*io.KEYPOINT_WRITERS, *io.MOTION_WRITERS)]
         raise InputError(f"no format {', '.join(unknown)}; there are {valid_names(known)}")
+    people = take.people()
+    lacking = [name for name in people if not take.motion(name).is_file()]
+    if lacking or not people:
+        files = ", ".join(f"motion/{name}.npz" for name in lacking) or "any motion"
+        raise InputError(f"{take.folder} does not hold {files}; run `recon3d reconstruct` again")
     written: list[Path] = []
-    for path in take.motions():
-        person = int(path.stem)
+    for name, person in people.items():
         for suffix in (f".{f}" for f in formats):
-            target = take.export(person, suffix)
+            target = take.export(name, suffix)
             if suffix in io.KEYPOINT_WRITERS:
-                io.KEYPOINT_WRITERS[suffix](target, _windows(take), person)
+                io.KEYPOINT_WRITERS[suffix](target, (of_people(world, [person]) for world in _windows(take)), 0)
             else:
-                io.MOTION_WRITERS[suffix](target, io.read_motion(path))
+                io.MOTION_WRITERS[suffix](target, io.read_motion(take.motion(name)))
             written.append(target)
     return tuple(written)
 

@@ -23,13 +23,16 @@ from recon3d.io.files import atomic
 from recon3d.multiview import (
     Agreement,
     Calibrated,
+    Identities,
     ImageFit,
     NoiseScale,
     Seen,
+    Somebody,
     Timeline,
     align_in_time,
     check_cameras,
-    follow_subject,
+    follow_people,
+    people_tracker,
     reconstruct_windows,
     sample_of,
     survey,
@@ -38,11 +41,13 @@ from recon3d.multiview import (
 )
 from recon3d.pipeline.export import export_take
 from recon3d.pipeline.inputs import Inputs, find_inputs, fingerprint, open_evidence, open_input_videos
+from recon3d.pipeline.people import Cast, cast_of
 from recon3d.pipeline.scores import with_scores
 from recon3d.pipeline.settings import Settings, as_tables
-from recon3d.pipeline.summary import Summary, summarise, write_report
+from recon3d.pipeline.summary import Person, Summary, summarise, write_report
 from recon3d.pipeline.take import Stage, StoredKeypoints, Take, motion_readers, world_readers
 from recon3d.records import Keypoints2D
+from recon3d.records.keypoints3d import of_people
 from recon3d.skeleton import load_armature, load_layout
 
 _MAX_FPS = 100_000.0
@@ -120,22 +125,27 @@ def _run(job: Job, progress: Progress) -> Result:
     seen, evidence = _evidence(job, whole, found, prints, take, progress)
     rig = check_cameras(seen, whole)
     timeline = align_in_time(seen, rig)
-    known, worlds = _world(job, rig, seen, timeline, take, evidence, progress)
-    motions = _motion(job, take, worlds, prints, progress)
-    stages = [evidence, worlds, motions]
-    world, moved = world_readers(worlds.windows("people")), motion_readers(motions.windows("0"))
+    known, found_people, whose = _people(job, rig, seen, timeline, take, evidence, progress)
+    cast = cast_of(found_people, take)
+    worlds = _world(job, rig, seen, timeline, take, known, whose, cast, progress)
+    motions = _motion(job, take, worlds, cast, prints, progress)
+    stages = [evidence, whose, worlds, motions]
+    readers = world_readers(worlds.windows("people"))
+    people = [Person(one, name, motion_readers(motions.windows(str(one)))) for one, name in cast.names.items()]
     io.write_rig_toml(take.folder / "rig.toml", whole)
     for view in seen:
         io.write_keypoints2d(take.keypoints2d(view.camera), view.readers())
-    io.write_keypoints3d(take.keypoints3d, world)
-    io.write_motion(take.motion(0), moved)
-    _write_take_toml(take, job, found, prints, stages)
-    take.forget_others(stages, [take.motion(0), *(take.keypoints2d(view.camera) for view in seen)])
+    io.write_keypoints3d(take.keypoints3d, readers)
+    for person in people:
+        io.write_motion(take.motion(person.name), person.motions)
+    take.forget_others(stages, [*(take.motion(person.name) for person in people), *(take.keypoints2d(view.camera) for view in seen)])
+    _write_take_toml(take, job, found, prints, stages, cast)
     absent = {name: float((timeline.rows[v] < 0).mean()) for v, name in enumerate(rig.names)}
     absent |= {name: 1.0 for name in whole.names if name not in rig.names}
     formats, notes = _formats(job, rig, len(timeline.frame))
-    summary = summarise(seen, world, moved, known, absent, notes, job.settings.multiview)
-    report = write_report(take, summary, rig, world, moved)
+    notes = [*found_people.notes, *notes]
+    summary = summarise(seen, readers, people, cast.refused, known, absent, notes, job.settings.multiview)
+    report = write_report(take, summary, rig, readers, people)
     exports = export_take(take, formats)
     return Result(take, summary, (*exports, *report))
 
@@ -199,6 +209,7 @@ def _evidence(
     if found.videos:
         made_from += [
             as_tables(job.settings)["detect"],
+            job.settings.multiview.people,
             *identity_of(job.settings.detect.speed, job.settings.detect.detector),
         ]
     stage = take.stage("keypoints2d", made_from)
@@ -234,7 +245,7 @@ def _detect(job: Job, rig: CameraRig, found: Inputs, stage: Stage, progress: Pro
         progress("detecting", min(frame or total, total), total)
 
     multiview = job.settings.multiview
-    yield from follow_subject(videos, rig, starts, job.stop, job.image_fit, multiview.window, job.settings.detect, watch)
+    yield from follow_people(videos, rig, starts, job.stop, job.image_fit, multiview.window, job.settings.detect, multiview.people, watch)
 
 
 def _next_frame(paths: list[Path], first: int) -> int:
@@ -258,22 +269,52 @@ def _read(job: Job, rig: CameraRig, found: Inputs, progress: Progress) -> Iterat
         yield views
 
 
-def _world(
+def _people(
     job: Job, rig: CameraRig, seen: Sequence[StoredKeypoints], timeline: Timeline, take: Take, evidence: Stage, progress: Progress
-) -> tuple[Calibrated, Stage]:
-    """3D keypoints in window files, and what the sample said about noise and agreement."""
+) -> tuple[Calibrated, Identities, Stage]:
+    """What the sample said about noise and agreement, who there is, and whose the detections are, in window files."""
     settings = job.settings.multiview
-    stage = take.stage("keypoints3d", [evidence.folder.name, asdict(settings)])
+    stage = take.stage("people", [evidence.folder.name, asdict(settings)])
     if not stage.complete:
         known = survey(sample_of(seen, timeline), rig, settings)
+        tracker = people_tracker(rig, seen[0].layout, known.noise, settings)
         total, at = len(timeline.frame), 0
-        views = synchronise(seen, timeline, settings.window)
-        for k, world in enumerate(reconstruct_windows(views, rig, known.noise, settings)):
+        for k, views in enumerate(synchronise(seen, timeline, settings.window)):
+            io.write_association(stage.path("whose", k), tracker.follow(views))
+            at += len(views)
+            progress("finding people", at, total)
+        identities = tracker.identities(settings.people)
+        stage.finish(_calibrated_facts(known) | {"everybody": [asdict(one) for one in identities.everybody], "notes": identities.notes})
+    facts = stage.facts()
+    everybody = tuple(Somebody(**(one | {"tracks": tuple(one["tracks"])})) for one in facts.pop("everybody"))
+    notes = tuple(facts.pop("notes"))
+    return _calibrated(facts, rig), Identities(everybody, notes), stage
+
+
+def _world(
+    job: Job,
+    rig: CameraRig,
+    seen: Sequence[StoredKeypoints],
+    timeline: Timeline,
+    take: Take,
+    known: Calibrated,
+    whose: Stage,
+    cast: Cast,
+    progress: Progress,
+) -> Stage:
+    """3D keypoints of everybody in window files."""
+    settings = job.settings.multiview
+    stage = take.stage("keypoints3d", [whose.folder.name, [asdict(claim) for claim in cast.claims]])
+    if not stage.complete:
+        total, at = len(timeline.frame), 0
+        found = (io.read_association(path) for path in whose.windows("whose"))
+        windows = zip(synchronise(seen, timeline, settings.window), found, strict=True)
+        for k, world in enumerate(reconstruct_windows(windows, cast.claims, rig, known.noise, settings)):
             io.write_keypoints3d(stage.path("people", k), [lambda world=world: world])
             at += len(world)
             progress("triangulating", at, total)
-        stage.finish(_calibrated_facts(known))
-    return _calibrated(stage.facts(), rig), stage
+        stage.finish({})
+    return stage
 
 
 def _calibrated_facts(known: Calibrated) -> dict[str, object]:
@@ -288,26 +329,28 @@ def _calibrated(facts: dict[str, list[float]], rig: CameraRig) -> Calibrated:
     return Calibrated(noise, Agreement(rig.names, *(array[name] for name in _AGREEMENT)))
 
 
-def _motion(job: Job, take: Take, worlds: Stage, prints: dict[str, str], progress: Progress) -> Stage:
-    """Motion in window files, on an armature measured on frames from all over the take."""
+def _motion(job: Job, take: Take, worlds: Stage, cast: Cast, prints: dict[str, str], progress: Progress) -> Stage:
+    """Everybody's motion in window files, each on an armature measured on frames from all over the take."""
     settings = job.settings.motion
     stage = take.stage("motion", [worlds.folder.name, asdict(settings), prints.get("armature file")])
     readers = world_readers(worlds.windows("people"))
     if not stage.complete:
-        armature = motion.measure((reader() for reader in readers), 0, settings)
-        for k, reader in enumerate(readers):
-            (part,) = motion.solve_windows([reader()], 0, armature, settings)
-            io.write_motion(stage.path("0", k), [lambda part=part: part])
-            progress("solving motion", k + 1, len(readers))
+        for n, person in enumerate(cast.names):
+            armature = motion.measure((of_people(reader(), [person]) for reader in readers), 0, settings)
+            for k, reader in enumerate(readers):
+                (part,) = motion.solve_windows([of_people(reader(), [person])], 0, armature, settings)
+                io.write_motion(stage.path(str(person), k), [lambda part=part: part])
+                progress("solving motion", n * len(readers) + k + 1, len(readers) * len(cast.names))
         stage.finish({})
     return stage
 
 
-def _write_take_toml(take: Take, job: Job, found: Inputs, prints: dict[str, str], stages: Sequence[Stage]) -> None:
+def _write_take_toml(take: Take, job: Job, found: Inputs, prints: dict[str, str], stages: Sequence[Stage], cast: Cast) -> None:
     lines = [f'recon3d = "{recon3d.__version__}"', "", "[inputs]"]
     lines += [f"{_quoted(name)} = {_quoted(str(path))}" for name, path in found.paths.items()]
     lines += ["", "[input_hashes]", *(f"{_quoted(name)} = {_quoted(value)}" for name, value in prints.items())]
     lines += ["", "[stages]", *(f"{stage.name} = {_quoted(stage.folder.name)}" for stage in stages)]
+    lines += ["", "[people]", *(f"{_quoted(name)} = {person}" for person, name in cast.names.items())]
     lines += ["", "[job]", f"rig = {_quoted(str(job.rig))}", f"first = {job.first}"]
     optional = {
         "scores": None if job.scores is None else str(job.scores),

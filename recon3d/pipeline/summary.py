@@ -1,7 +1,7 @@
 """What there is to say about a take: to a person in a few lines, to a program as `report.json`, to a browser as a page."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,13 @@ import numpy as np
 from recon3d import io, view
 from recon3d.arrays import finite_median
 from recon3d.geometry import Camera, CameraRig
-from recon3d.multiview import Calibrated, MultiviewSettings
+from recon3d.multiview import Calibrated, MultiviewSettings, Somebody
+from recon3d.pipeline.person import Person, PersonSummary, summarise_person
 from recon3d.pipeline.take import StoredKeypoints, Take
-from recon3d.records import Keypoints3D, Motion, State
-from recon3d.records.keypoints3d import concatenate
-from recon3d.skeleton import Armature
+from recon3d.records import Keypoints3D
+from recon3d.records.keypoints3d import concatenate, of_people, thinned
 
-_PLAYED_FRAMES = 600  # of the skeleton in the page
+_PLAYED_FRAMES = 600  # of the skeletons in the page
 _JUDGED_FRAMES = 20_000  # frames that medians are taken over
 _FEW_VIEWS = 0.15  # share of a joint's frames seen by two views only that is worth a word
 _ABSENT = 0.01  # share of instants without a camera's frame that is worth a word
@@ -35,9 +35,9 @@ class Summary:
     observed: float
     residual_px: float
     sigma_mm: float
-    joint_observed: list[float]
-    joint_residual_px: list[float]
-    joint_sigma_mm: list[float]
+    fit_mm: float
+    people: list[PersonSummary]
+    refused: list[dict[str, Any]]
     camera_joint_residual_px: list[list[float]]
     camera_seen: list[float]
     camera_residual_px: list[float]
@@ -45,16 +45,14 @@ class Summary:
     camera_offset_px: list[list[float]]
     camera_scatter_px: list[float]
     camera_noise_scale: list[float]
-    longest_gaps: list[dict[str, Any]]
-    bones_m: dict[str, float]
-    fit_mm: float
     warnings: list[str]
 
 
 def summarise(
     seen: Sequence[StoredKeypoints],
     worlds: Sequence[Callable[[], Keypoints3D]],
-    motions: Sequence[Callable[[], Motion]],
+    people: Sequence[Person],
+    refused: Sequence[Somebody],
     known: Calibrated,
     absent: dict[str, float],
     notes: list[str],
@@ -63,25 +61,23 @@ def summarise(
     """Everything the summary and the page say. Of a long take, medians are over every n-th frame."""
     total = sum(len(world()) for world in worlds)
     every = -(-total // _JUDGED_FRAMES)
-    history = _History.of(worlds)
-    world = concatenate([_thinned(w(), every) for w in worlds])
-    armature = motions[0]().armature
-    sigma, residual = 1000 * world.sigma_m()[:, 0], world.residual_px[:, 0]
-    step = float(np.median(np.diff(history.time))) if total > 1 else 0.0
-    gaps = _longest_gaps(history, world.layout.points)
-    agreement, joints = known.agreement, len(world.layout)
+    time = np.concatenate([world().time for world in worlds])
+    each = [summarise_person(person, worlds, every) for person in people]
+    step = float(np.median(np.diff(time))) if total > 1 else 0.0
+    agreement = known.agreement
+    frames = np.array([one.last_frame - one.first_frame + 1 for one in each], float)
     return Summary(
         cameras=list(agreement.cameras),
-        joints=list(world.layout.points),
+        joints=list(worlds[0]().layout.points),
         frames=total,
-        seconds=float(history.time[-1] - history.time[0]) + step,
+        seconds=float(time[-1] - time[0]) + step,
         fps=1 / step if step else 0.0,
-        observed=float(history.observed.mean()),
-        residual_px=finite_median(residual),
-        sigma_mm=finite_median(sigma),
-        joint_observed=history.observed.mean(0).tolist(),
-        joint_residual_px=[finite_median(residual[:, j]) for j in range(joints)],
-        joint_sigma_mm=[finite_median(sigma[:, j]) for j in range(joints)],
+        observed=float(np.average([one.observed for one in each], weights=frames)),
+        residual_px=finite_median(np.array([one.residual_px for one in each])),
+        sigma_mm=finite_median(np.array([one.sigma_mm for one in each])),
+        fit_mm=finite_median(np.array([one.fit_mm for one in each])),
+        people=each,
+        refused=[{"id": one.id, "first_s": one.first, "last_s": one.last, "views": one.views, "reason": one.reason} for one in refused],
         camera_joint_residual_px=agreement.joint_residual_px.tolist(),
         camera_seen=_coverage(seen, settings),
         camera_residual_px=agreement.residual_px.tolist(),
@@ -89,49 +85,26 @@ def summarise(
         camera_offset_px=agreement.offset_px.tolist(),
         camera_scatter_px=agreement.scatter_px.tolist(),
         camera_noise_scale=known.noise.scale.tolist(),
-        longest_gaps=gaps,
-        bones_m=_bones(armature),
-        fit_mm=1000 * finite_median(np.concatenate([_misfit(w(), m())[::every] for w, m in zip(worlds, motions, strict=True)])),
-        warnings=[*_warnings(known, world, history.observed, gaps, absent), *notes],
+        warnings=[*_warnings(known, absent), *_about_people(each, list(worlds[0]().layout.points), len(agreement.cameras)), *notes],
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _History:
-    """The small arrays of all frames."""
-
-    frame: np.ndarray
-    time: np.ndarray
-    observed: np.ndarray
-
-    @staticmethod
-    def of(worlds: Sequence[Callable[[], Keypoints3D]]) -> "_History":
-        rows = [(w.frame, w.time, w.state[:, 0] == State.OBSERVED) for w in (read() for read in worlds)]
-        frame, time, observed = (np.concatenate(parts) for parts in zip(*rows, strict=True))
-        return _History(frame, time, observed)
-
-
-def _thinned(world: Keypoints3D, every: int) -> Keypoints3D:
-    names = ("frame", "time", "xyz", "confidence", "covariance", "views", "state", "residual_px")
-    return replace(world, **{name: getattr(world, name)[::every].copy() for name in names})
-
-
 def write_report(
-    take: Take, summary: Summary, rig: CameraRig, worlds: Sequence[Callable[[], Keypoints3D]], motions: Sequence[Callable[[], Motion]]
+    take: Take, summary: Summary, rig: CameraRig, worlds: Sequence[Callable[[], Keypoints3D]], people: Sequence[Person]
 ) -> tuple[Path, Path]:
     """`report.html` and `report.json`."""
     page, data = take.folder / "report.html", take.folder / "report.json"
     io.write_json(data, asdict(summary))
     every = -(-summary.frames // _PLAYED_FRAMES)
-    world = concatenate([_thinned(w(), every) for w in worlds])
-    joints = np.concatenate([m().poses().translation[::every] for m in motions])
+    world = concatenate([thinned(of_people(w(), [person.id for person in people]), every) for w in worlds])
     scene = view.Scene(
         title=take.folder.resolve().name,
         time=world.time,
-        keypoints=world.xyz[:, 0],
+        names=tuple(person.name for person in people),
+        keypoints=world.xyz,
         bones=world.layout.bones,
-        joints=joints,
-        parents=motions[0]().armature.skeleton.parents,
+        joints=np.stack([np.concatenate([m().poses().translation[::every] for m in person.motions]) for person in people], 1),
+        parents=people[0].motions[0]().armature.skeleton.parents,
         cameras={c.name: (c.centre, c.cam_from_world.rotation.matrix[2]) for c in map(_at_start, rig)},
     )
     view.write_page(page, asdict(summary), scene)
@@ -152,36 +125,7 @@ def _coverage(seen: Sequence[StoredKeypoints], settings: MultiviewSettings) -> l
     return shares
 
 
-def _longest_gaps(history: _History, joints: Sequence[str]) -> list[dict[str, Any]]:
-    """The longest run of missing frames of each joint that has one, longest first."""
-    found: list[dict[str, Any]] = []
-    for j, joint in enumerate(joints):
-        missing = np.concatenate([[False], ~history.observed[:, j], [False]]).astype(np.int8)
-        starts, ends = np.flatnonzero(np.diff(missing) == 1), np.flatnonzero(np.diff(missing) == -1)
-        if len(starts):
-            k = int((ends - starts).argmax())
-            a, b = int(starts[k]), int(ends[k])
-            length = float(history.time[b - 1] - history.time[a])
-            found.append({"joint": joint, "first_frame": int(history.frame[a]), "frames": b - a, "seconds": length})
-    return sorted(found, key=lambda gap: -gap["frames"])
-
-
-def _bones(armature: Armature) -> dict[str, float]:
-    length = np.linalg.norm(armature.rest_offset, axis=1)
-    return {name: float(length[j]) for j, name in enumerate(armature.joints) if length[j] > 0}
-
-
-def _misfit(world: Keypoints3D, motion: Motion) -> np.ndarray:
-    """Distance of the armature's keypoints to the triangulated ones, (frames, points), m."""
-    points = motion.armature.attachments.select(world.layout.points)
-    chosen = motion.armature.keypoints(motion.poses())
-    columns = [motion.armature.attachments.points.index(p) for p in points.points]
-    return np.linalg.norm(chosen[:, columns] - world.xyz[:, 0, world.layout.indices(points.points)], axis=-1)
-
-
-def _warnings(
-    known: Calibrated, world: Keypoints3D, observed: np.ndarray, gaps: list[dict[str, Any]], absent: dict[str, float]
-) -> list[str]:
+def _warnings(known: Calibrated, absent: dict[str, float]) -> list[str]:
     out: list[str] = []
     a = known.agreement
     if a.disagreeing:
@@ -202,15 +146,23 @@ def _warnings(
     if gone:
         each = ", ".join(f"{name} {100 * share:.0f} %" for name, share in gone.items())
         out.append(f"Cameras without a frame for part of the take: {each}. Those instants rest on the other cameras.")
-    few = (world.views[:, 0] == 2).mean(0)
-    weak = [world.layout.points[j] for j in np.argsort(-few) if few[j] > _FEW_VIEWS]
-    if weak and len(a.cameras) > 2:
-        out.append(f"Seen by two cameras only for much of the take, so that nothing checks them: {', '.join(weak[:8])}.")
-    never = [p for j, p in enumerate(world.layout.points) if not observed[:, j].any()]
-    if never:
-        out.append(f"Never reconstructed: {', '.join(never)}.")
-    long = [g for g in gaps if g["seconds"] >= _LONG_GAP_S and g["joint"] not in never]
-    if long:
-        worst = ", ".join(f"{g['joint']} {g['seconds']:.1f} s from frame {g['first_frame']}" for g in long[:5])
-        out.append(f"Long gaps, left empty in keypoint files and marked in motion files: {worst}.")
+    return out
+
+
+def _about_people(people: Sequence[PersonSummary], joints: list[str], cameras: int) -> list[str]:
+    """What is suspicious about single people; with one of them its name is not told."""
+    out: list[str] = []
+    for one in people:
+        whose = "" if len(people) == 1 else f"{one.name}: "
+        few = np.array(one.joint_two_views)
+        weak = [joints[j] for j in np.argsort(-few).tolist() if few[j] > _FEW_VIEWS]
+        if weak and cameras > 2:
+            out.append(f"{whose}Seen by two cameras only for much of the take, so that nothing checks them: {', '.join(weak[:8])}.")
+        never = [name for name, share in zip(joints, one.joint_observed, strict=True) if not share]
+        if never:
+            out.append(f"{whose}Never reconstructed: {', '.join(never)}.")
+        long = [g for g in one.longest_gaps if g["seconds"] >= _LONG_GAP_S and g["joint"] not in never]
+        if long:
+            worst = ", ".join(f"{g['joint']} {g['seconds']:.1f} s from frame {g['first_frame']}" for g in long[:5])
+            out.append(f"{whose}Long gaps, left empty in keypoint files and marked in motion files: {worst}.")
     return out

@@ -97,8 +97,9 @@ class Take:
         for path in [*(self.folder / "keypoints2d").glob("*.npz"), *(self.folder / "motion").glob("*.npz")]:
             if path not in outputs:
                 path.unlink()
+        ours = self.people()
         for path in (self.folder / "exports").glob("*"):
-            if path.name.partition(".")[0].isdigit():
+            if (name := path.name.partition(".")[0]) in ours or name.isdigit():
                 path.unlink()
 
     def recorded_stage(self, name: str) -> Stage | None:
@@ -122,20 +123,18 @@ class Take:
         """Assembled 2D keypoints of a camera."""
         return self.folder / "keypoints2d" / f"{camera}.npz"
 
-    def motion(self, person: int) -> Path:
+    def people(self) -> dict[str, int]:
+        """Ids of the people by name, as the last run left them."""
+        path = self.folder / "take.toml"
+        return read_toml(path).get("people", {}) if path.is_file() else {}
+
+    def motion(self, name: str) -> Path:
         """Assembled motion of a person."""
-        return self.folder / "motion" / f"{person}.npz"
+        return self.folder / "motion" / f"{name}.npz"
 
-    def motions(self) -> list[Path]:
-        """Motion files of all people."""
-        found = [p for p in (self.folder / "motion").glob("*.npz") if p.stem.isdigit()]
-        if not found:
-            raise InputError(f"{self.folder} holds no motion/<person>.npz; run `recon3d reconstruct` again")
-        return sorted(found, key=lambda p: int(p.stem))
-
-    def export(self, person: int, suffix: str) -> Path:
+    def export(self, name: str, suffix: str) -> Path:
         """A person's file for another program."""
-        return self.folder / "exports" / f"{person}{suffix}"
+        return self.folder / "exports" / f"{name}{suffix}"
 
 
 class StoredKeypoints:

@@ -64,7 +64,39 @@ class Keypoints3D:
         return np.sqrt(np.trace(self.covariance, axis1=-2, axis2=-1) / 3)
 
 
+def of_people(world: Keypoints3D, people: Sequence[int]) -> Keypoints3D:
+    """The same window with these people (ids) in this order; who is not alive in it is missing in all frames."""
+    if world.people.tolist() == list(people):
+        return world
+    at = {int(person): k for k, person in enumerate(world.people)}
+    shape = (len(world), len(people), len(world.layout))
+    empty: dict[str, tuple[tuple[int, ...], float]] = {
+        "xyz": ((*shape, 3), np.nan),
+        "confidence": (shape, 0.0),
+        "covariance": ((*shape, 3, 3), np.nan),
+        "views": (shape, 0),
+        "state": (shape, State.MISSING),
+        "residual_px": (shape, np.nan),
+    }
+    arrays: dict[str, np.ndarray] = {}
+    for name, (size, fill) in empty.items():
+        own = getattr(world, name)
+        arrays[name] = np.full(size, fill, own.dtype)
+        for k, person in enumerate(people):
+            if person in at:
+                arrays[name][:, k] = own[:, at[person]]
+    return replace(world, people=np.array(people, dtype=np.int64), **arrays)
+
+
+def thinned(world: Keypoints3D, every: int) -> Keypoints3D:
+    """Every n-th frame."""
+    names = ("frame", "time", "xyz", "confidence", "covariance", "views", "state", "residual_px")
+    return replace(world, **{name: getattr(world, name)[::every].copy() for name in names})
+
+
 def concatenate(parts: Sequence[Keypoints3D]) -> Keypoints3D:
-    """Windows of the same people, one after the other."""
+    """Windows one after the other, with everybody who is alive in any of them."""
+    people = sorted({int(person) for part in parts for person in part.people})
+    parts = [of_people(part, people) for part in parts]
     names = ("frame", "time", "xyz", "confidence", "covariance", "views", "state", "residual_px")
     return replace(parts[0], **{name: np.concatenate([getattr(p, name) for p in parts]) for name in names})

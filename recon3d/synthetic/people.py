@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
+from scipy.ndimage import gaussian_filter1d
 
 from recon3d.arrays import freeze_fields
 from recon3d.errors import InputError, valid_names
@@ -15,6 +16,7 @@ from recon3d.records import Motion, State
 from recon3d.skeleton import Armature, Layout, load_armature, load_layout, map_layout
 
 MotionKind = Literal["gait", "dance", "jump", "fall", "crouch", "on_the_spot", "walk_out", "path"]
+_TURNING_S = 0.2  # over which somebody turns where it walks
 _STANDS = 0.05  # m/s
 _HIP_HEIGHT = 0.91  # m, of a standing body of 1.70 m
 
@@ -204,7 +206,9 @@ def _walk_path(actor: _Actor) -> None:
     # Who stands keeps facing where it went.
     seen = np.maximum.accumulate(np.where(speed > _STANDS, np.arange(len(t)), 0))
     heading = np.unwrap(np.arctan2(velocity[seen, 1], velocity[seen, 0]))
-    actor.head(heading + np.pi / 2)
+    # Nobody turns round from one frame to the next: half a turn takes about half a second.
+    steps = np.median(step) if len(t) > 1 else 1.0
+    actor.head(gaussian_filter1d(heading, _TURNING_S / steps, mode="nearest") + np.pi / 2)
     strength = np.clip(speed / 1.2, 0.0, 1.3)
     _walk(actor, 2 * np.pi * np.cumsum(0.75 * speed * step) + actor.rng.uniform(0, 2 * np.pi), strength)
     actor.stand()

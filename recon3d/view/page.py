@@ -1,4 +1,4 @@
-"""The report page: one HTML file, no network, with plots and a 3D skeleton that plays."""
+"""The report page: one HTML file, no network, with plots and 3D skeletons that play."""
 
 import html
 import json
@@ -21,6 +21,7 @@ class Scene:
     Attributes:
         title: of the take.
         time: s.
+        names: of the people.
         keypoints: triangulated, m, z up; NaN where missing.
         bones: pairs of keypoints to draw a line between.
         joints: of the fitted armature, m.
@@ -30,9 +31,10 @@ class Scene:
 
     title: str
     time: Float[np.ndarray, "frames"]
-    keypoints: Float[np.ndarray, "frames points 3"]
+    names: tuple[str, ...]
+    keypoints: Float[np.ndarray, "frames people points 3"]
     bones: Int[np.ndarray, "bones 2"]
-    joints: Float[np.ndarray, "frames joints 3"]
+    joints: Float[np.ndarray, "frames people joints 3"]
     parents: Int[np.ndarray, "joints"]
     cameras: dict[str, tuple[np.ndarray, np.ndarray]]
 
@@ -45,6 +47,7 @@ def write_page(path: Path, summary: dict[str, Any], scene: Scene) -> None:
     template = (resources.files("recon3d.view") / "page.html").read_text(encoding="utf-8")
     data = {
         "summary": summary,
+        "names": scene.names,
         "time": np.round(scene.time, 4),
         "keypoints": np.round(scene.keypoints, 4),
         "bones": scene.bones,

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from tests.bench import calibration, edge, evidence, main_job, triangulation
+from tests.bench import calibration, edge, evidence, main_job, people, triangulation
 from tests.bench.table import show
 
 FAMILIES = {
@@ -12,6 +12,7 @@ FAMILIES = {
     "main": main_job.run_family,
     "calibration": calibration.run,
     "evidence": evidence.run,
+    "people": people.run,
     "edge": edge.run,
 }
 

@@ -29,7 +29,7 @@ from recon3d.geometry import CameraRig
 from recon3d.geometry.threads import single_threaded
 from recon3d.geometry.triangulation import triangulate
 from recon3d.io import KeypointOptions, read_openpose
-from recon3d.multiview.follow import follow_subject
+from recon3d.multiview.follow import follow_people
 from recon3d.multiview.frames import to_rig_pixels
 from recon3d.records import Keypoints2D
 from recon3d.records.keypoints2d import concatenate
@@ -64,7 +64,7 @@ def detected(rig: CameraRig, speed: str = "default", card: str = "") -> list[Key
     """What a detector sees in the four videos, px of the rig."""
     videos = open_videos({name: BALANCE4 / "videos" / f"{name}.mp4" for name in rig.names})
     chosen: Speed = speed  # pyright: ignore[reportAssignmentType]  # a recipe of the benchmark's own
-    windows = list(follow_subject(videos, rig, [0] * len(rig), 100, "letterbox", settings=TrackSettings(speed=chosen, detector=card)))
+    windows = list(follow_people(videos, rig, [0] * len(rig), 100, "letterbox", settings=TrackSettings(speed=chosen, detector=card)))
     return [concatenate([window[v] for window in windows]) for v in range(len(rig))]
 
 

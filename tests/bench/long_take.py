@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from recon3d import io
-from recon3d.multiview import MultiviewSettings, NoiseScale, Views, reconstruct_windows
+from recon3d.multiview import MultiviewSettings, NoiseScale, Views, people_tracker, reconstruct_windows
+from recon3d.multiview.people.points import claims_of
 from recon3d.pipeline.take import world_readers
 from recon3d.records import Keypoints3D
+from recon3d.skeleton import load_layout
 from recon3d.synthetic import make_person, make_rig, make_world
 
 FRAMES, CAMERAS, WINDOW = 100_000, 8, 2000
@@ -42,7 +44,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         paths = []
-        for k, world in enumerate(reconstruct_windows(views(), rig, noise, MultiviewSettings())):
+        settings = MultiviewSettings()
+        tracker = people_tracker(rig, load_layout("halpe_26"), noise, settings)
+        found = [tracker.follow(window) for window in views()]
+        claims = claims_of(tracker.identities())
+        for k, world in enumerate(reconstruct_windows(zip(views(), found, strict=True), claims, rig, noise, settings)):
             paths.append(folder / f"{k:06d}.npz")
             io.write_keypoints3d(paths[-1], [lambda world=world: world])
         middle = time.perf_counter()

@@ -49,12 +49,12 @@ def test_everything_is_there(take):
 
 
 def test_the_person_stands_on_the_floor_and_is_a_person(take):
-    motion = io.read_motion(take.take.motion(0))
+    motion = io.read_motion(take.take.motion("0"))
     place = motion.poses().translation
     head, foot = motion.armature.index("head"), [motion.armature.index(f"{s}_toes") for s in ("left", "right")]
     assert (place[:, head, 2] > 1.2).all()
     assert abs(np.median(place[:, foot, 2].min(1))) < 0.12
-    bones = take.summary.bones_m
+    bones = take.summary.people[0].bones_m
     assert 0.36 < bones["left_knee"] < 0.48
     assert 0.34 < bones["left_ankle"] < 0.46
 
@@ -100,10 +100,10 @@ def test_a_take_folder_speaks_of_one_run(tmp_path):
     (out / "exports" / "notes.txt").write_text("mine")
     (out / "keypoints2d" / ".cam01.npz.77.part").write_text("left by a run that was killed")
     two = tuple(f"{name}={OPENPOSE}/{name}" for name in ("cam01", "cam02"))
-    pipeline.run(job(out, inputs=two, stop=20, settings=Settings(export=ExportSettings(("bvh",)))))
+    pipeline.run(job(out, inputs=two, stop=20, settings=Settings(multiview=MultiviewSettings(people=1), export=ExportSettings(("bvh",)))))
     assert sorted(p.name for p in (out / "exports").iterdir()) == ["0.bvh", "0.bvh.json", "notes.txt"]
     assert sorted(p.name for p in (out / "keypoints2d").iterdir()) == ["cam01.npz", "cam02.npz"]
-    assert len(list((out / "stages").iterdir())) == 3
+    assert len(list((out / "stages").iterdir())) == 4
 
 
 def test_own_layout_and_armature_files_count_by_content(tmp_path):
@@ -127,7 +127,7 @@ def test_lengths_are_measured_wherever_the_person_is(tmp_path):
     small = Settings(multiview=MultiviewSettings(window=10))
     result = pipeline.run(job(tmp_path / "take", inputs=(str(folder),), layout="body_25b", settings=small))
     whole = pipeline.run(job(tmp_path / "whole"))
-    assert result.summary.bones_m["left_knee"] == pytest.approx(whole.summary.bones_m["left_knee"], abs=0.015)
+    assert result.summary.people[0].bones_m["left_knee"] == pytest.approx(whole.summary.people[0].bones_m["left_knee"], abs=0.015)
 
 
 def test_windows_and_frames(tmp_path):
@@ -345,7 +345,7 @@ class TestInputThatCannotBeUsed:
     def test_one_frame(self, tmp_path):
         result = pipeline.run(job(tmp_path / "take", first=50, stop=51))
         assert result.summary.frames == 1
-        assert io.read_motion(result.take.motion(0)).present().all()
+        assert io.read_motion(result.take.motion("0")).present().all()
 
     def test_frames_that_are_not_there(self, tmp_path):
         assert "--frames 500:" in refused(tmp_path, InputError, first=500)
@@ -473,9 +473,9 @@ def test_a_run_that_was_stopped_goes_on_with_the_missing_window(tmp_path, monkey
     assert not (tmp_path / "take" / "take.toml").exists()
 
     asked: list[list[int]] = []
-    original = follow.follow_subject
+    original = follow.follow_people
     monkeypatch.setattr(
-        "recon3d.pipeline.job.follow_subject", lambda v, r, starts, *a: (asked.append(starts), original(v, r, starts, *a))[1]
+        "recon3d.pipeline.job.follow_people", lambda v, r, starts, *a: (asked.append(starts), original(v, r, starts, *a))[1]
     )
     result = pipeline.run(videos)
     assert asked == [[30, 30]]

@@ -66,9 +66,10 @@ def test_data_cannot_break_out_of_the_page(tmp_path):
     scene = Scene(
         title="<script>alert(1)</script>",
         time=np.zeros(1),
-        keypoints=np.full((1, 2, 3), np.nan),
+        names=("</script>",),
+        keypoints=np.full((1, 1, 2, 3), np.nan),
         bones=np.zeros((0, 2), np.int64),
-        joints=np.zeros((1, 1, 3)),
+        joints=np.zeros((1, 1, 1, 3)),
         parents=np.array([-1]),
         cameras={"</script><b>": (np.zeros(3), np.ones(3))},
     )
