@@ -70,6 +70,8 @@ class SubjectTracker:
         place: Float[np.ndarray, "hypotheses frames 3"],
     ) -> Int[np.ndarray, "views frames"]:
         """Per frame the hypothesis of most votes; among as many whole votes, the one nearest to the frame before."""
+        if not len(votes):
+            return np.full((slots.shape[2], slots.shape[1]), -1)
         best = votes.argmax(0)
         column = np.arange(len(best))
         top = votes[best, column]

@@ -12,8 +12,8 @@ from jaxtyping import Bool, Float, Int
 
 from recon3d.geometry import CameraRig
 from recon3d.geometry.links import Links
-from recon3d.multiview.people.bodies import FAR_CHI2, Look, Sides, compare
-from recon3d.multiview.people.evidence import MIN_POINTS, bones_of, prepare, sides_of
+from recon3d.multiview.people.bodies import FAR_CHI2, MOST, Look, Sides, compare
+from recon3d.multiview.people.evidence import MIN_POINTS, bones_of, prepare, sides_of, unlike
 from recon3d.multiview.sync import Views
 
 GATE = 15.0
@@ -55,7 +55,8 @@ class Scene:
         low: least normalised coordinates in the images.
         high: largest.
         sides: left and right.
-        bones: lengths of the body, over the points that are looked at; None for what has no known proportions.
+        bones: lengths of the body, over the points that are looked at; none of what has no known proportions.
+        looks: what each detection looks like, of unit length or zero; of no features where nobody says.
     """
 
     poses: Float[np.ndarray, "views 3 4"]
@@ -65,7 +66,8 @@ class Scene:
     low: Float[np.ndarray, "views 2"]
     high: Float[np.ndarray, "views 2"]
     sides: Sides
-    bones: Links | None
+    bones: Links
+    looks: Float[np.ndarray, "views slots features"]
 
     def compare(self, xyz: Float[np.ndarray, "people joints 3"], sigma: Float[np.ndarray, "people joints"]) -> Look:
         """People against all detections."""
@@ -77,7 +79,7 @@ class Scene:
         with np.errstate(invalid="ignore", divide="ignore"):
             image = camera[..., :2] / camera[..., 2:]
             inside = ((image > self.low[:, None, None]) & (image < self.high[:, None, None])).all(-1) & (camera[..., 2] > 0)
-        return inside.sum(-1) > 0.7 * np.isfinite(xyz[..., 0]).sum(-1)
+        return inside.sum(-1) > MOST * np.isfinite(xyz[..., 0]).sum(-1)
 
 
 def agreed_on(instant: Views, rig: CameraRig, min_confidence: float, most: int = 0) -> list[Int[np.ndarray, "views"]]:
@@ -89,7 +91,7 @@ def agreed_on(instant: Views, rig: CameraRig, min_confidence: float, most: int =
     evidence = prepare(instant, rig, np.ones(len(rig)), min_confidence)
     sides, bones = sides_of(instant.layout, evidence.points), bones_of(instant.layout, evidence.points)
     frame = (evidence.uv[0], evidence.variance[0], evidence.there[0])
-    scene = Scene(evidence.poses(0), *frame, evidence.low, evidence.high, sides, bones)
+    scene = Scene(evidence.poses(0), *frame, evidence.low, evidence.high, sides, bones, evidence.looks[0])
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         found = births(scene, evidence.somebody[0], GATE)
         showing = [int(scene.showing(one.xyz[None]).sum()) for one in found]
@@ -149,6 +151,7 @@ def _meetings(
     number = both.sum(-1)
     least = np.maximum(min(MIN_POINTS, uv.shape[1]), _SHARED * np.minimum(there[a].sum(-1), there[b].sum(-1)))
     mean = np.where(number >= least, chi2.sum(-1) / np.maximum(number, 1), np.inf)
+    mean += unlike(scene.looks[view[a], slot[a]], scene.looks[view[b], slot[b]])
     points = np.where((good & (chi2 < FAR_CHI2))[..., None], 0.5 * (first + second), np.nan)
     order = np.argsort(mean, kind="stable")
     order = order[mean[order] < _MEET_CHI2]
@@ -227,9 +230,9 @@ def meeting_point(scene: Scene, slot: Int[np.ndarray, "views"], near: Float[np.n
     return np.where(enough[:, None], xyz, np.nan)
 
 
-def is_human(xyz: Float[np.ndarray, "people joints 3"], bones: Links | None) -> Bool[np.ndarray, "people"]:
+def is_human(xyz: Float[np.ndarray, "people joints 3"], bones: Links) -> Bool[np.ndarray, "people"]:
     """Whether most bones are as long as a body's of some size; true where too few are known to tell."""
-    if bones is None or not len(bones.pairs):
+    if not len(bones.pairs):
         return np.ones(len(xyz), bool)
     length = np.linalg.norm(xyz[:, bones.pairs[:, 0]] - xyz[:, bones.pairs[:, 1]], axis=-1)
     return human_lengths(length, bones)

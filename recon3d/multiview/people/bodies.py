@@ -11,6 +11,8 @@ from jaxtyping import Bool, Float, Int
 
 from recon3d.multiview.people.evidence import MIN_POINTS, Sides
 
+MOST = 0.7
+"""Share of a person's points that must be in an image for it to show the person."""
 FAR_CHI2 = 25.0
 """A point farther off than this, in squared sigmas, says no more than one at this."""
 _DOUBT_CHI2 = 9.0  # beyond, a sighting moves its point less and less
@@ -19,6 +21,7 @@ _HURRY = 12.0  # m/s2, half the acceleration of a limb's end
 _LOST = 1.0  # m/s, by which an unseen point grows uncertain
 _MOST_M = 0.5
 _INERTIA_S, _COAST_S = 0.08, 0.3  # velocity is averaged over the first, and of an unseen point fades in the other
+_FITS_CHI2 = 6.5  # mean of a detection's points up to which nothing is wrong with it
 _SWAP_CHI2 = 9.0  # mean of a limb pair's points above which they may be exchanged
 _SWAP_GAIN = 0.4  # and by how much the exchange must lower it
 _NEAR = 1e-6
@@ -68,14 +71,12 @@ class Bodies:
         views, people = slot.shape
         at = np.maximum(slot, 0)
         v, p = np.arange(views)[:, None], np.arange(people)
-        own = look.swapped[v, at, p]  # views people joints
-        off = np.where(own[..., None], look.crossed[v, at, p], look.off[v, at, p])
-        chi2 = np.where(own, look.crossed_chi2[v, at, p], look.chi2[v, at, p])
+        off, chi2 = look.off[v, at, p], look.chi2[v, at, p]
         there = look.counted[v, at, p] & (slot >= 0)[..., None]
         weight = np.where(there, 1 / (1 + (chi2 / _DOUBT_CHI2) ** 2), 0.0)
         told = (weight > 0.5).sum(0)
         # Rows of both coordinates, whitened.
-        scale = np.sqrt(weight / look.variance[v, at, p])
+        scale = np.sqrt(weight / look.variance[v, at])
         slope = look.slope * scale[..., None, None]  # views people joints 2 3
         off = off * scale[..., None]
         rows = slope.transpose(1, 2, 0, 3, 4).reshape(people, -1, 2 * views, 3)
@@ -99,26 +100,30 @@ class Look:
     Attributes:
         sigma: of the predictions, m.
         slope: d image point / d position of each prediction.
-        off: from prediction to detection, normalised.
-        crossed: the same with left and right of the detection exchanged.
+        off: from prediction to detection, normalised; left and right of the detection exchanged where it is swapped.
         chi2: squared, over its variance, at most `FAR_CHI2`.
-        crossed_chi2: likewise.
         variance: of the detections.
         counted: points that both have.
-        swapped: points whose limb pair fits only when exchanged.
-        cost: mean of the better chi2 over the points; infinite with too few points.
+        swapped: limb pairs that fit only when exchanged.
+        cost: mean of chi2 over the points, more for vague predictions; infinite with too few points.
+        image: where the predictions are, normalised; NaN where unknown or behind a camera.
     """
 
     sigma: Float[np.ndarray, "people joints"]
     slope: Float[np.ndarray, "views people joints 2 3"]
     off: Float[np.ndarray, "views slots people joints 2"]
-    crossed: Float[np.ndarray, "views slots people joints 2"]
     chi2: Float[np.ndarray, "views slots people joints"]
-    crossed_chi2: Float[np.ndarray, "views slots people joints"]
-    variance: Float[np.ndarray, "views slots people joints"]
+    variance: Float[np.ndarray, "views slots joints"]
     counted: Bool[np.ndarray, "views slots people joints"]
-    swapped: Bool[np.ndarray, "views slots people joints"]
+    swapped: Bool[np.ndarray, "views slots people groups"]
     cost: Float[np.ndarray, "views slots people"]
+    image: Float[np.ndarray, "views people joints 2"]
+
+    def showing(self, low: Float[np.ndarray, "views 2"], high: Float[np.ndarray, "views 2"]) -> Int[np.ndarray, "people"]:
+        """How many views have most of a person within these bounds."""
+        inside = ((self.image > low[:, None, None]) & (self.image < high[:, None, None])).all(-1).sum(-1)
+        known = np.isfinite(self.image[..., 0]).any(0).sum(-1)
+        return (inside > MOST * known).sum(0)
 
 
 def compare(
@@ -156,25 +161,42 @@ def compare(
     image = image.reshape(views, 2, people, joints).transpose(0, 2, 3, 1)
     spread = (sigma * inverse) ** 2
     off = uv[:, :, None] - image[:, None]
-    total = variance[:, :, None] + spread[:, None]
+    chi2 = _chi2(off, variance[:, :, None] + spread[:, None])
+    counted = there[:, :, None] & known[:, None]
     # Twice the negative log likelihood, against that of a point that was seen a moment ago: whose place is
     # hardly known comes near to everything, and may not take what is of others.
-    vague = 2 * np.log(spread / (fresh * inverse) ** 2)[:, None]
-    chi2 = np.minimum((off * off).sum(-1) / total, FAR_CHI2)
-    counted = there[:, :, None] & known[:, None]
-    mirror = sides.mirror
-    crossed = uv[:, :, None, mirror] - image[:, None]
-    crossed_counted = counted & there[:, :, None, mirror]
-    crossed_chi2 = np.minimum((crossed * crossed).sum(-1) / (variance[:, :, None, mirror] + spread[:, None]), FAR_CHI2)
-    # A limb pair is exchanged where it fits badly as it is and well the other way round.
-    both = crossed_counted
-    count = both @ sides.group
-    plain, turned = (chi2 * both) @ sides.group, (crossed_chi2 * both) @ sides.group
-    swap = (plain > _SWAP_CHI2 * count) & (turned < _SWAP_GAIN * plain) & (count >= MIN_POINTS)
-    swapped = (swap.astype(float) @ sides.group.T > 0) & both
-    best = np.minimum(np.where(swapped, crossed_chi2, chi2) + vague, FAR_CHI2) * counted
+    vague = 4 * np.log(sigma / fresh)
+    cost = _cost(chi2, counted, vague)
+    swapped = np.zeros((*cost.shape, sides.group.shape[1]), bool)
+    # Exchanged limbs are looked for in detections that fit nobody well.
+    view, slot = np.nonzero((cost.min(2, initial=np.inf) > _FITS_CHI2) & there.any(2)) if people else ((), ())
+    if len(view):
+        crossed = uv[view, slot][:, None, sides.mirror] - image[view]
+        crossed_chi2 = _chi2(crossed, variance[view, slot][:, None, sides.mirror] + spread[view])
+        both = counted[view, slot] & there[view, slot][:, None, sides.mirror]
+        count = both @ sides.group
+        plain, turned = (chi2[view, slot] * both) @ sides.group, (crossed_chi2 * both) @ sides.group
+        swap = (plain > _SWAP_CHI2 * count) & (turned < _SWAP_GAIN * plain) & (count >= MIN_POINTS)
+        if swap.any():
+            points = (swap @ sides.group.T > 0) & both
+            off[view, slot] = np.where(points[..., None], crossed, off[view, slot])
+            chi2[view, slot] = np.where(points, crossed_chi2, chi2[view, slot])
+            cost[view, slot] = _cost(chi2[view, slot], counted[view, slot], vague)
+            swapped[view, slot] = swap
+    placed = np.where(known[..., None], image, np.nan)
+    return Look(sigma, slope.reshape(views, people, joints, 2, 3), off, chi2, variance, counted, swapped, cost, placed)
+
+
+def _chi2(off: Float[np.ndarray, "*batch 2"], variance: Float[np.ndarray, "*batch"]) -> Float[np.ndarray, "*batch"]:
+    x, y = off[..., 0], off[..., 1]
+    return np.minimum((x * x + y * y) / variance, FAR_CHI2)
+
+
+def _cost(
+    chi2: Float[np.ndarray, "*some people joints"],
+    counted: Bool[np.ndarray, "*some people joints"],
+    vague: Float[np.ndarray, "people joints"],
+) -> Float[np.ndarray, "*some people"]:
     number = counted.sum(-1)
-    least = min(MIN_POINTS, joints)
-    cost = np.where(number >= least, best.sum(-1) / np.maximum(number, 1), np.inf)
-    variance = np.where(swapped, variance[:, :, None, mirror], np.broadcast_to(variance[:, :, None], swapped.shape))
-    return Look(sigma, slope.reshape(views, people, joints, 2, 3), off, crossed, chi2, crossed_chi2, variance, counted, swapped, cost)
+    total = (np.minimum(chi2 + vague, FAR_CHI2) * counted).sum(-1)
+    return np.where(number >= min(MIN_POINTS, chi2.shape[-1]), total / np.maximum(number, 1), np.inf)

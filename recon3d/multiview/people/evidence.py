@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from recon3d.arrays import freeze_fields, whole_rows
+from recon3d.errors import ShapeError
 from recon3d.geometry import CameraRig, Intrinsics
 from recon3d.geometry.links import Links
 from recon3d.multiview.sync import Views
@@ -14,6 +15,7 @@ from recon3d.skeleton import LIMBS, Layout, body_links
 
 MIN_POINTS = 3
 """Points that a detection needs to be somebody (all of a layout that has fewer)."""
+_UNLIKE = 8.0  # squared sigmas for looks that have nothing in common
 _UNPLACED = 1e3  # variance of a point that is not there, in squared units of the focal length
 
 
@@ -31,6 +33,7 @@ class Evidence:
         somebody: detections with enough points.
         low: least normalised coordinates that an image shows.
         high: largest.
+        looks: what each detection looks like, of unit length or zero; of no features where nobody says.
     """
 
     points: Int[np.ndarray, "joints"]
@@ -42,6 +45,7 @@ class Evidence:
     somebody: Bool[np.ndarray, "frames views slots"]
     low: Float[np.ndarray, "views 2"]
     high: Float[np.ndarray, "views 2"]
+    looks: Float[np.ndarray, "frames views slots features"]
 
     def __post_init__(self) -> None:
         freeze_fields(self)
@@ -94,7 +98,31 @@ def bones_of(layout: Layout, points: Int[np.ndarray, "joints"]) -> Links:
     return Links(len(points), pairs[kept], links.length_m[kept], links.sigma_m[kept])
 
 
-def prepare(views: Views, rig: CameraRig, scale: Float[np.ndarray, "views"] | Sequence[float], min_confidence: float) -> Evidence:
+def unlike(a: Float[np.ndarray, "*batch features"], b: Float[np.ndarray, "*others features"]) -> Float[np.ndarray, "*both"]:
+    """How much the looks of two speak against their being one person, in squared sigmas; 0 where one is unknown."""
+    if not (a.shape[-1] and b.shape[-1]):
+        return np.zeros(())
+    size = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
+    return np.where(size > 0, _UNLIKE * (1 - (a * b).sum(-1) / np.maximum(size, 1e-12)), 0.0)
+
+
+def _looks(embedding: Float[np.ndarray, "views frames slots features"] | None, views: Views) -> np.ndarray:
+    if embedding is None:
+        return np.zeros((len(views), len(views.xy), views.xy.shape[2], 0))
+    if embedding.shape[:3] != views.xy.shape[:3]:
+        raise ShapeError(f"embedding has axes (views frames slots features), {views.xy.shape[:3]} here, not shape {embedding.shape}")
+    length = np.linalg.norm(embedding, axis=-1, keepdims=True)
+    unit = np.where(np.isfinite(length) & (length > 0), embedding / np.where(length > 0, length, 1.0), 0.0)
+    return unit.transpose(1, 0, 2, 3)
+
+
+def prepare(
+    views: Views,
+    rig: CameraRig,
+    scale: Float[np.ndarray, "views"] | Sequence[float],
+    min_confidence: float,
+    embedding: Float[np.ndarray, "views frames slots features"] | None = None,
+) -> Evidence:
     """Evidence of a window.
 
     Args:
@@ -102,6 +130,10 @@ def prepare(views: Views, rig: CameraRig, scale: Float[np.ndarray, "views"] | Se
         rig: their cameras; they may move.
         scale: factor on each camera's sigmas.
         min_confidence: points below are not used.
+        embedding: what each detection looks like; NaN or zero where unknown.
+
+    Raises:
+        ShapeError: an embedding of other detections.
     """
     points = telling_points(views.layout)
     frames, slots = len(views), views.xy.shape[2]
@@ -119,7 +151,8 @@ def prepare(views: Views, rig: CameraRig, scale: Float[np.ndarray, "views"] | Se
         uv[:, v][good], variance[:, v][good], there[:, v] = ray[good], own[good], good
         low[v], high[v] = _bounds(camera.intrinsics)
     least = min(MIN_POINTS, len(points))
-    return Evidence(points, views.time.copy(), _matrices(views, rig), uv, variance, there, there.sum(-1) >= least, low, high)
+    looks = _looks(embedding, views)
+    return Evidence(points, views.time.copy(), _matrices(views, rig), uv, variance, there, there.sum(-1) >= least, low, high, looks)
 
 
 def _bounds(intrinsics: Intrinsics) -> tuple[Float[np.ndarray, "2"], Float[np.ndarray, "2"]]:

@@ -18,7 +18,7 @@ _RUBBER = 0.3  # median scatter of bones over their length: parts of two people
 _STILL_S, _STILL_M = 3.0, 0.0025  # nobody stands as still as this for so long
 _PIECES = 8  # of a life, whose medians tell whether anything moved
 _TOGETHER_S, _MOVED_M = 2.0, 0.4  # people whose ways are compared, and how far they must have gone
-_MIRRORED_M = 0.1  # median distance from somebody's mirror image
+_MIRRORED_M, _WORST_M = 0.04, 0.12  # from somebody's mirror image: the median, and nine in ten; who dances alike is farther off
 
 
 def unlikely(life: Life, bones: Links) -> str | None:
@@ -98,7 +98,8 @@ def _behind_a_mirror(a: Life, b: Life, mirror: Int[np.ndarray, "joints"], centre
     depth = float(np.median(0.5 * (here + there) @ normal))
     image = own[:, mirror] - 2 * ((own[:, mirror] @ normal - depth)[..., None] * normal)
     off = np.linalg.norm(image - other, axis=-1)
-    if not np.nanmedian(off) < _MIRRORED_M:
+    off = off[np.isfinite(off)]
+    if not (len(off) and np.median(off) < _MIRRORED_M and np.quantile(off, 0.9) < _WORST_M):
         return None
     return b if np.median(centres @ normal) < depth else a
 

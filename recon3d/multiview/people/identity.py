@@ -7,15 +7,17 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from recon3d.geometry.links import Links
+from recon3d.multiview.people.evidence import unlike
 from recon3d.multiview.people.ghosts import mirror_images, motionless, too_short, unlikely
 from recon3d.multiview.people.life import Life
 
 _FASTEST, _REACH_M = 6.0, 0.6  # m/s, and m: farther nobody goes in the meantime
+_COAST_S = 0.3  # that somebody goes on as fast as it was
 _SHORT_S, _SLOW = 1.0, 2.0  # after less than this the place tells too: not farther than at so many m/s
 _PLACEMENT_M = 0.003  # by which the same bones differ from one part of a room to another
 _SAME, _ALSO = 3.0, 9.0  # mean squared sigmas of bones: alone they tell one person; with the place they only must not deny it
 _FEW = 4  # bones
-_CHECKED, _UNCHECKED = 3.0, 2.4  # views: where somebody is seen by the first, who is seen by less than the other stands outside
+_CHECKED, _UNCHECKED = 3.0, 2.4  # views that show somebody's place: where the first do of one, who has less than the other stands outside
 _OVERLAP_S = 0.2  # that somebody may be two tracks at once, when one takes over from the other
 
 
@@ -103,13 +105,14 @@ def identify(
 
 def _reasons(chains: Sequence[Sequence[Life]], take_s: float, most: int) -> list[str | None]:
     """Why each of the chains is refused, None where it is not, by how it was seen beside the others."""
-    views = [_sightings(chain) / max(sum(life.frames for life in chain), 1) for chain in chains]
-    checked = max(views, default=0.0) >= _CHECKED
+    frames = [max(sum(life.frames for life in chain), 1) for chain in chains]
+    showing = [max(sum(life.showing for life in chain), _sightings(chain)) / count for chain, count in zip(chains, frames, strict=True)]
+    checked = max(showing, default=0.0) >= _CHECKED
     out: list[str | None] = []
-    for chain, seen_by in zip(chains, views, strict=True):
+    for chain, views in zip(chains, showing, strict=True):
         reason = too_short(sum(life.last - life.first for life in chain), take_s)
-        if reason is None and checked and seen_by < _UNCHECKED:
-            reason = "seen by two cameras only, so that nothing checks where it is: an onlooker?"
+        if reason is None and checked and views < _UNCHECKED:
+            reason = "only two cameras show its place, so that nothing checks where it is: an onlooker?"
         out.append(reason)
     kept = [k for k, reason in enumerate(out) if reason is None]
     if 0 < most < len(kept):
@@ -123,6 +126,14 @@ def _somebody(number: int, chain: Sequence[Life], reason: str | None = None) -> 
     frames = max(sum(life.frames for life in chain), 1)
     last = max(life.last for life in chain)
     return Somebody(number, tuple(life.track for life in chain), chain[0].first, last, _sightings(chain) / frames, reason)
+
+
+def _way(last: Life, life: Life, seconds: float) -> float:
+    """From where somebody was heading to where another came, m."""
+    if last.end is None or last.end_velocity is None or life.start is None:
+        return np.inf
+    heading = np.nanmedian(last.end, 0) + seconds * np.nanmean(last.end_velocity, 0)
+    return float(np.linalg.norm(np.nanmedian(life.start, 0) - heading))
 
 
 def _sightings(chain: Sequence[Life]) -> int:
@@ -140,12 +151,12 @@ def _chains(lives: Sequence[Life]) -> tuple[list[list[Life]], list[str]]:
         for k, chain in enumerate(chains):
             last = lives[chain[-1]]
             gap = max(life.first - last.last, 0.0)
-            if life.first < last.last - _OVERLAP_S or life.start is None or last.end is None:
+            if life.first < last.last - _OVERLAP_S:
                 continue
-            way = float(np.linalg.norm(np.nanmedian(life.start, 0) - np.nanmedian(last.end, 0) - last.end_velocity * min(gap, 0.3)))
+            way = _way(last, life, min(gap, _COAST_S))
             if way > _REACH_M + _FASTEST * gap:
                 continue
-            off = _apart([pieces[m] for m in chain], pieces[b], scatter)
+            off = _apart([pieces[m] for m in chain], pieces[b], scatter) + float(unlike(lives[chain[-1]].look, life.look))
             near = gap <= _SHORT_S and way <= _REACH_M + _SLOW * gap
             if near and not off > _ALSO:
                 offers.append((np.nan_to_num(off) - _ALSO, off, k))

@@ -20,6 +20,7 @@ class Life:
         track: its id.
         first: s, when it was first seen.
         bones: number of lengths.
+        look: sum of what its detections look like; of no features where nobody says.
         last: s, when two views last saw it.
         frames: that it was followed in, up to the last.
         seen: of these, frames in which two views or more saw it.
@@ -30,6 +31,7 @@ class Life:
     track: int
     first: float
     bones: int
+    look: Float[np.ndarray, "features"] = field(default_factory=lambda: np.zeros(0))
     last: float = field(init=False)
     frames: int = 0
     seen: int = 0
@@ -41,8 +43,8 @@ class Life:
     """m, where it was first seen."""
     end: Float[np.ndarray, "joints 3"] | None = None
     """m, where it was last seen by two views."""
-    end_velocity: Float[np.ndarray, "3"] = field(default_factory=lambda: np.zeros(3))
-    """m/s, of the body then."""
+    end_velocity: Float[np.ndarray, "joints 3"] | None = None
+    """m/s, then."""
     _lengths: list[Float[np.ndarray, "bones"]] = field(default_factory=list)
     _places: list[tuple[float, Float[np.ndarray, "joints 3"]]] = field(default_factory=list)
     _stride: int = 1
@@ -72,7 +74,7 @@ class Life:
         self.last, self.end = time, xyz
         if self.start is None:
             self.start = xyz
-        self.end_velocity = velocity.mean(0)
+        self.end_velocity = velocity
         if self.seen % self._stride == 0:
             self._lengths.append(lengths)
             self._places.append((time, xyz))

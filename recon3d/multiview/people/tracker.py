@@ -11,7 +11,7 @@ from recon3d.geometry.links import Links
 from recon3d.geometry.threads import single_threaded
 from recon3d.multiview.people.births import GATE, Scene, births, meeting_point
 from recon3d.multiview.people.bodies import FAR_CHI2, Bodies, Look, compare
-from recon3d.multiview.people.evidence import Evidence, Sides, bones_of, prepare, sides_of, telling_points
+from recon3d.multiview.people.evidence import Evidence, Sides, bones_of, prepare, sides_of, telling_points, unlike
 from recon3d.multiview.people.identity import Identities, identify
 from recon3d.multiview.people.life import Life
 from recon3d.multiview.sync import Views
@@ -53,9 +53,15 @@ class PeopleTracker:
         self._bodies = Bodies(np.zeros((0, len(points), 3)))
         self._sides, self._bones = sides_of(self.layout, points), bones_of(self.layout, points)
 
-    def follow(self, views: Views) -> Association:
-        """The next window."""
-        evidence = prepare(views, self.rig, self.scale, self.min_confidence)
+    def follow(self, views: Views, embedding: Float[np.ndarray, "views frames slots features"] | None = None) -> Association:
+        """The next window.
+
+        Args:
+            views: what the cameras saw.
+            embedding: what each detection looks like (of any re-identification network; NaN where unknown), as
+                evidence beside geometry; lengths do not matter.
+        """
+        evidence = prepare(views, self.rig, self.scale, self.min_confidence, embedding)
         with single_threaded(), np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             rows = [self._step(evidence, k) for k in range(len(evidence))]
         tracks = sorted({one for ids, _, _ in rows for one in ids})
@@ -85,7 +91,9 @@ class PeopleTracker:
         uv, variance, there, somebody = e.uv[frame], e.variance[frame], e.there[frame], e.somebody[frame]
         sigma = bodies.move(seconds)
         look = compare(bodies.xyz, sigma, poses, uv, variance, there, self._sides, bodies.fresh)
-        slot = assign(np.where(somebody[:, :, None], look.cost, np.inf))
+        seen = e.looks[frame]
+        cost = look.cost + unlike(seen[:, :, None], self._looks())
+        slot = assign(np.where(somebody[:, :, None], cost, np.inf))
         swapped = np.zeros((*slot.shape, self._sides.group.shape[1]), bool)
         free = somebody.copy()
         if len(bodies):
@@ -94,20 +102,32 @@ class PeopleTracker:
             free[views, slot[views, people]] = False
             # A second find of somebody who has one already is nobody new.
             free &= ~(look.cost.min(2) < GATE)
-            swapped[views, people] = look.swapped[views, slot[views, people], people] @ self._sides.group > 0
+            swapped[views, people] = look.swapped[views, slot[views, people], people]
         else:
             told = np.zeros((0, uv.shape[2]), int)
-        scene = Scene(poses, uv, variance, there, e.low, e.high, self._sides, self._bones)
+        scene = Scene(poses, uv, variance, there, e.low, e.high, self._sides, self._bones, seen)
         ids = list(self._ids)
         if len(bodies):
             self._learn(scene, slot)
-            self._record(time, scene, slot, told)
+            self._record(time, look.showing(e.low, e.high), slot, told)
         if np.logical_or.reduce(free, axis=1).sum() >= 2:
             slot, swapped, ids = self._add(scene, free, time, slot, swapped, ids)
         if len(bodies):
             _lend(look, slot)
+        if seen.shape[-1]:
+            self._remember(seen, slot)
         self._bury(time)
         return ids, slot, swapped
+
+    def _looks(self) -> Float[np.ndarray, "people features"]:
+        """What everybody looked like so far; zero where unknown."""
+        return np.stack([self.lives[one].look for one in self._ids]) if self._ids else np.zeros((0, 0))
+
+    def _remember(self, seen: Float[np.ndarray, "views slots features"], slot: Int[np.ndarray, "views people"]) -> None:
+        views, people = np.nonzero(slot >= 0)
+        for one, look in zip(people.tolist(), seen[views, slot[views, people]], strict=True):
+            life = self.lives[self._ids[one]]
+            life.look = life.look + look
 
     def _learn(self, scene: Scene, slot: Int[np.ndarray, "views people"]) -> None:
         """Place points that nobody has told yet, where two views do now."""
@@ -122,9 +142,14 @@ class PeopleTracker:
             self._bodies.xyz[person, good] = found[good]
             self._bodies.age[person, good] = 0.0
 
-    def _record(self, time: float, scene: Scene, slot: Int[np.ndarray, "views people"], told: Int[np.ndarray, "people joints"]) -> None:
+    def _record(
+        self,
+        time: float,
+        showing: Int[np.ndarray, "people"],
+        slot: Int[np.ndarray, "views people"],
+        told: Int[np.ndarray, "people joints"],
+    ) -> None:
         seen = (slot >= 0).sum(0)
-        showing = scene.showing(self._bodies.xyz).sum(0)
         lengths = np.linalg.norm(self._bodies.xyz[:, self._bones.pairs[:, 0]] - self._bodies.xyz[:, self._bones.pairs[:, 1]], axis=-1)
         sure = (told[:, self._bones.pairs[:, 0]] >= 2) & (told[:, self._bones.pairs[:, 1]] >= 2)
         lengths = np.where(sure, lengths, np.nan)
@@ -150,7 +175,7 @@ class PeopleTracker:
                 continue
             one = len(self.lives)
             self._bodies.add(birth.xyz)
-            self.lives[one] = Life(one, time, len(self._bones.pairs))
+            self.lives[one] = Life(one, time, len(self._bones.pairs), np.zeros(scene.looks.shape[-1]))
             lengths = np.linalg.norm(birth.xyz[self._bones.pairs[:, 0]] - birth.xyz[self._bones.pairs[:, 1]], axis=-1)
             showing, points = int(scene.showing(birth.xyz[None]).sum()), int(np.isfinite(birth.xyz[:, 0]).sum())
             self.lives[one].see(time, int((birth.slot >= 0).sum()), showing, birth.xyz, np.zeros_like(birth.xyz), lengths, points)
@@ -177,9 +202,13 @@ def _centres(rig: CameraRig) -> Float[np.ndarray, "cameras 3"]:
 
 def _lend(look: Look, slot: Int[np.ndarray, "views everybody"]) -> None:
     """Give who has none in a view a detection of nobody's with a few points where they should be: the others are outliers."""
+    people = look.cost.shape[2]
+    seen = slot[:, :people] >= 0
+    placed = seen.sum(0) >= 2  # whose place is not known now comes near to everything
+    if not (placed & ~seen).any():
+        return
     count = look.counted.sum(-1)
-    cost = np.where(count > 0, (look.chi2 * look.counted).sum(-1) / np.maximum(count, 1), np.inf)
-    people = cost.shape[2]
+    cost = np.where((count > 0) & placed, (look.chi2 * look.counted).sum(-1) / np.maximum(count, 1), np.inf)
     for view in np.flatnonzero((slot[:, :people] < 0).any(1) & (cost < _WEAK_CHI2).any((1, 2))).tolist():
         own = np.where(slot[view, :people] < 0, cost[view], np.inf)
         own[slot[view][slot[view] >= 0]] = np.inf

@@ -1,0 +1,391 @@
+"""Who is who: across views, through time, and who is nobody. Every case of bad input has a test of its name."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from recon3d.errors import CameraError, ShapeError
+from recon3d.geometry import Camera, CameraRig
+from recon3d.io import KeypointOptions, read_openpose, read_rig
+from recon3d.metrics.people import judge_people
+from recon3d.multiview import MultiviewSettings, NoiseScale, align_in_time, people_tracker, reconstruct, synchronise, to_rig_pixels
+from recon3d.multiview.people.points import claims_of
+from recon3d.multiview.reconstruct import reconstruct_windows
+from recon3d.records.keypoints3d import concatenate
+from recon3d.synthetic import Crowd, CrowdSettings, NoiseSettings, make_crowd, make_person, make_rig, make_strollers
+from recon3d.synthetic.rigs import look_at
+from tests.worlds import BALANCE4
+
+QUIET = CrowdSettings(NoiseSettings(outliers=0.0, missing=0.0), false=0.0)
+ROUGH = CrowdSettings()
+SEGMENTS = (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"))
+
+
+def limbs(layout):
+    return [(layout.index(f"{s}_{a}"), layout.index(f"{s}_{b}")) for s in ("left", "right") for a, b in SEGMENTS]
+
+
+def follow(seen, rig, window=100, embedding=None, people=0):
+    """Tracks, identities and points of a world whose noise is known."""
+    noise, settings = NoiseScale(np.ones(len(rig)), np.ones(len(rig)), 1), MultiviewSettings(people=people)
+    parts = list(synchronise(seen, align_in_time(seen, rig), window))
+    tracker = people_tracker(rig, seen[0].layout, noise, settings)
+    at, windows = 0, []
+    for part in parts:
+        looks = None if embedding is None else embedding[:, at : at + len(part)]
+        windows.append((part, tracker.follow(part, looks)))
+        at += len(part)
+    identities = tracker.identities(people)
+    found = list(reconstruct_windows(windows, claims_of(identities), rig, noise))
+    return identities, concatenate(found), windows
+
+
+def judged(crowd: Crowd, found):
+    return judge_people(np.array(found.xyz), crowd.people, limbs(crowd.layout))
+
+
+def walker(start, stop, frames, seed=0, fps=60.0, stature=1.7):
+    """Somebody who walks along a line."""
+    share = np.linspace(0, 1, frames)[:, None]
+    return make_person("path", frames, fps, seed, stature=stature, path=np.array(start) + share * (np.array(stop) - np.array(start)))
+
+
+def only(record, slots):
+    """A record without some places."""
+    keep = [s for s in range(record.xy.shape[1]) if s not in slots]
+    names = ("person_id", "xy", "confidence", "sigma_px", "box")
+    return replace(record, **{name: getattr(record, name)[:, keep].copy() for name in names})
+
+
+def without(crowd, person, cameras):
+    """What the cameras saw, but some of them not this person."""
+    out = []
+    for v, record in enumerate(crowd.seen):
+        if record.camera not in cameras:
+            out.append(record)
+            continue
+        gone = crowd.owner[v] == person
+        xy, confidence = record.xy.copy(), record.confidence.copy()
+        xy[gone], confidence[gone] = np.nan, 0.0
+        out.append(replace(record, xy=xy, confidence=confidence))
+    return out
+
+
+@pytest.mark.parametrize("seed", [10, 11])
+def test_people_who_cross_meet_and_leave(seed):
+    rig = make_rig("ring", 5, distance=5.0, seed=seed)
+    crowd = make_crowd(rig, make_strollers(4, 400, seed), ROUGH, seed)
+    identities, found, _ = follow(list(crowd.seen), rig)
+    scores = judged(crowd, found)
+    assert len(identities.people) == len({k for k in crowd.owner.ravel().tolist() if k >= 0})
+    assert scores.idf1 > 0.98
+    assert scores.ghosts == 0
+    assert scores.switches == 0
+    assert scores.pcp > 0.9
+
+
+def test_windows_and_the_order_of_cameras_change_nobody():
+    rig = make_rig("ring", 4, distance=5.0)
+    crowd = make_crowd(rig, make_strollers(3, 200, 3), ROUGH, 3)
+    _, whole, _ = follow(list(crowd.seen), rig, 1000)
+    _, parts, _ = follow(list(crowd.seen), rig, 37)
+    np.testing.assert_array_equal(whole.people, parts.people)
+    np.testing.assert_allclose(whole.xyz, parts.xyz, atol=1e-9)
+    turned = CameraRig(tuple(reversed(rig.cameras)))
+    _, other, _ = follow(list(reversed(crowd.seen)), turned, 1000)
+    a, b = (np.sort(np.nanmedian(w.xyz[..., 2], (0, 2))) for w in (whole, other))
+    np.testing.assert_allclose(a, b, atol=2e-3)
+
+
+def test_ids_of_the_detector_that_are_wrong():
+    """Ids that are exchanged half way, doubled, or one for everybody change nothing."""
+    rig = make_rig("ring", 4, distance=5.0)
+    crowd = make_crowd(rig, make_strollers(3, 120, 5), ROUGH, 5)
+    _, want, _ = follow(list(crowd.seen), rig)
+    rng = np.random.default_rng(0)
+    wrong = [replace(record, person_id=rng.integers(0, 2, record.person_id.shape)) for record in crowd.seen]
+    _, got, _ = follow(wrong, rig)
+    np.testing.assert_array_equal(want.xyz, got.xyz)
+
+
+def test_two_people_exchanged_in_one_view():
+    """Places of a view say nothing: two people who change them for a second stay who they are."""
+    rig = make_rig("ring", 4, distance=5.0)
+    people = [walker((-1.0, -0.5), (1.0, -0.5), 150, 1), walker((1.0, 0.5), (-1.0, 0.5), 150, 2)]
+    crowd = make_crowd(rig, people, QUIET, 1)
+    _, found, _ = follow(list(crowd.seen), rig)
+    scores = judged(crowd, found)
+    assert scores.idf1 == 1
+    assert scores.mpjpe_mm < 15
+
+
+def swapped_sides(record, rows, names):
+    """Left and right of some points exchanged in some frames."""
+    xy = record.xy.copy()
+    points = [k for k, p in enumerate(record.layout.points) if any(n in p for n in names)]
+    xy[rows][:, :, points] = xy[rows][:, :, record.layout.mirror[points]]
+    part = xy[rows]
+    part[:, :, points] = record.xy[rows][:, :, record.layout.mirror[points]]
+    xy[rows] = part
+    return replace(record, xy=xy)
+
+
+def test_limbs_exchanged_in_one_view_are_put_right():
+    """Three cameras, arms of one exchanged for half a second: all three count again."""
+    rig = make_rig("ring", 3)
+    person = make_person("on_the_spot", 120, seed=4)
+    crowd = make_crowd(rig, [person], QUIET, 4)
+    arms, rows = ("shoulder", "elbow", "wrist"), slice(60, 90)
+    seen = list(crowd.seen)
+    seen[1] = swapped_sides(seen[1], rows, arms)
+    _, found, windows = follow(seen, rig, 1000)
+    (_, association), *_ = windows
+    clean = rig.project(person.keypoints)[1]
+    left, right = (person.layout.index(f"{s}_wrist") for s in ("left", "right"))
+    apart = np.linalg.norm(clean[rows, left] - clean[rows, right], axis=-1) > 60
+    told = association.swapped[rows, 0, 1, 0]
+    assert told[apart].mean() > 0.9
+    assert association.swapped[:60].mean() < 0.01
+    wrists = found.views[rows, 0][:, [left, right]][apart]
+    assert (wrists == 3).mean() > 0.85
+    off = np.linalg.norm(found.xyz[rows, 0] - person.keypoints[rows], axis=-1)[:, [left, right]]
+    assert np.nanmedian(off) < 0.02
+
+
+def test_people_who_hug():
+    """Two people a hand's breadth apart for two seconds, who then go on: nobody is exchanged or lost."""
+    frames = 300
+    t = np.linspace(0, 1, frames)
+    x = np.interp(t, [0, 0.3, 0.7, 1], [1.6, 0.16, 0.16, 1.6])
+    people = [
+        make_person("path", frames, seed=1, stature=1.62, path=np.stack([x, 0.3 * t], -1)),
+        make_person("path", frames, seed=2, stature=1.85, path=np.stack([-x, 0.3 * t], -1)),
+    ]
+    rig = make_rig("ring", 5, distance=5.0)
+    crowd = make_crowd(rig, people, ROUGH, 7)
+    identities, found, _ = follow(list(crowd.seen), rig)
+    scores = judged(crowd, found)
+    assert len(identities.people) == 2
+    assert scores.idf1 > 0.98
+    assert scores.switches == 0
+
+
+@pytest.mark.parametrize("fps", [10.0, 25.0, 120.0])
+def test_slow_and_fast_cameras(fps):
+    frames = round(4 * fps)
+    people = [walker((-1.5, -0.4), (1.5, -0.3), frames, 1, fps), walker((1.5, 0.4), (-1.5, 0.3), frames, 2, fps)]
+    rig = make_rig("ring", 5, distance=5.0)
+    crowd = make_crowd(rig, people, ROUGH, 2)
+    _, found, _ = follow(list(crowd.seen), rig)
+    scores = judged(crowd, found)
+    assert scores.idf1 > 0.98
+    assert scores.pcp > 0.95
+
+
+def test_who_left_is_known_by_its_bones():
+    """Three people of different sizes leave one after the other, and come back at other places in another order."""
+    frames, out = 600, 4.5
+    t = np.linspace(0, 10, frames)
+    people = []
+    for k, stature in enumerate((1.55, 1.70, 1.85)):
+        back = 7.0 - 0.8 * k
+        way = np.interp(t, [0, 2 + 0.4 * k, 3 + 0.4 * k, back, back + 1, 10], [0, 0.2, out, out, 0.4, 0])
+        turn = np.where(t < 5, 2.1 * k, 2.1 * k + 2.0)
+        people.append(make_person("path", frames, seed=k, stature=stature, path=np.stack([way * np.cos(turn), way * np.sin(turn)], -1)))
+    rig = make_rig("ring", 6, distance=5.0)
+    crowd = make_crowd(rig, people, ROUGH, 3)
+    identities, found, _ = follow(list(crowd.seen), rig)
+    assert len(identities.people) == 3
+    assert any(len(one.tracks) > 1 for one in identities.people)
+    assert judged(crowd, found).idf1 > 0.98
+
+
+def test_looks_tell_twins_apart():
+    """Two people of the same bones leave and come back by each other's door: geometry cannot know, an embedding can."""
+    frames = 420
+    t = np.linspace(0, 7, frames)
+    way = np.interp(t, [0, 1.5, 2.5, 4.5, 5.5, 7], [0.8, 1.2, 4.6, 4.6, 1.2, 0.8])
+    angle = np.where(t < 3.5, 0.0, np.pi)
+    paths = [np.stack([way * np.cos(angle + k * np.pi), way * np.sin(angle + k * np.pi)], -1) for k in range(2)]
+    people = [make_person("path", frames, seed=5, path=path) for path in paths]
+    rig = make_rig("ring", 5, distance=5.0)
+    crowd = make_crowd(rig, people, QUIET, 5)
+    rng = np.random.default_rng(0)
+    faces = rng.normal(0, 1, (2, 16))
+    looks = np.where(
+        (crowd.owner >= 0)[..., None], faces[np.maximum(crowd.owner, 0)] + rng.normal(0, 0.3, (*crowd.owner.shape, 16)), np.nan
+    )
+    _, found, _ = follow(list(crowd.seen), rig, embedding=looks)
+    assert judged(crowd, found).idf1 > 0.98
+    with pytest.raises(ShapeError, match="embedding"):
+        follow(list(crowd.seen), rig, embedding=looks[:, :, :1])
+
+
+# Bad input, by name.
+
+
+def test_detections_in_one_camera_only():
+    crowd = make_crowd(make_rig("ring", 4, distance=5.0), make_strollers(2, 60), QUIET)
+    seen = [
+        crowd.seen[0],
+        *(only(replace(r, xy=np.full_like(r.xy, np.nan), confidence=np.zeros_like(r.confidence)), ()) for r in crowd.seen[1:]),
+    ]
+    with pytest.raises(CameraError, match="no person is seen alike by two cameras"):
+        reconstruct(seen, crowd.rig)
+
+
+def test_somebody_in_one_camera_only_is_nobody():
+    rig = make_rig("ring", 4, distance=5.0)
+    crowd = make_crowd(rig, [walker((-1, 0), (1, 0), 90, 1), walker((0.5, 1.2), (0.5, -0.8), 90, 2)], QUIET)
+    identities, found, _ = follow(without(crowd, 1, ("cam02", "cam03", "cam04")), rig)
+    assert len(identities.people) == 1
+    assert np.nanmedian(np.linalg.norm(found.xyz[:, 0] - crowd.people[:, 0], axis=-1)) < 0.02
+
+
+def test_all_people_in_a_line_behind_each_other():
+    """As one camera sees it, three people stand behind each other; the others tell them apart."""
+    rig = make_rig("ring", 4, distance=5.0)
+    centre = rig.cameras[0].centre[:2]
+    along = -centre / np.linalg.norm(centre)
+    people = [walker(along * d + 0.05, along * d - 0.05, 120, k) for k, d in enumerate((-1.2, 0.0, 1.2))]
+    crowd = make_crowd(rig, people, ROUGH, 4)
+    identities, found, _ = follow(list(crowd.seen), rig)
+    scores = judged(crowd, found)
+    assert len(identities.people) == 3
+    assert scores.idf1 > 0.97
+    assert scores.ghosts == 0
+
+
+def test_a_poster():
+    """A picture of somebody stands as still as nobody does."""
+    frames = 300
+    rig = make_rig("ring", 4, distance=5.0)
+    still = make_person("on_the_spot", frames, seed=9, stature=1.8)
+    frozen = np.broadcast_to(still.keypoints[40:41] + [1.0, 1.0, 0.0], still.keypoints.shape).copy()
+    poster = replace(still, keypoints=frozen)
+    crowd = make_crowd(rig, [walker((-1, -0.5), (1, -0.5), frames, 1), poster], QUIET)
+    identities, found, _ = follow(list(crowd.seen), rig)
+    assert len(identities.people) == 1
+    assert [one.reason for one in identities.refused] == ["did not move at all in 5.0 s: a picture or a dummy"]
+    assert judged(crowd, found).ghosts == 0
+
+
+def test_somebody_who_stands_still_is_no_poster():
+    """Who stands, sways: some millimetres in seconds."""
+    frames = 300
+    rig = make_rig("ring", 4, distance=5.0)
+    person = make_person("on_the_spot", frames, seed=9)
+    sway = 0.008 * np.stack([np.sin(np.linspace(0, 9, frames)), np.cos(np.linspace(0, 7, frames)), np.zeros(frames)], -1)
+    standing = replace(person, keypoints=person.keypoints[40:41] + sway[:, None])
+    identities, _, _ = follow(list(make_crowd(rig, [standing], QUIET).seen), rig)
+    assert len(identities.people) == 1
+
+
+def test_a_mirror():
+    """Somebody and the mirror image on the wall: the one on the cameras' side of the mirror is the person."""
+    frames = 240
+    wall = 1.6
+    cameras = []
+    for k in range(5):
+        angle = np.pi / 2 + (k + 0.5) * np.pi / 5
+        centre = np.array([5 * np.cos(angle) * 0.8, 5 * np.sin(angle), 2.0])
+        cameras.append(Camera(f"cam{k}", make_rig("ring", 1).cameras[0].intrinsics, look_at(centre, np.array([0.8, 0, 1.0]))))
+    rig = CameraRig(tuple(cameras))
+    person = make_person("path", frames, seed=3, path=np.stack([0.5 * np.sin(np.linspace(0, 6, frames)), np.linspace(-1, 1, frames)], -1))
+    image = person.keypoints[:, person.layout.mirror] * [-1, 1, 1] + [2 * wall, 0, 0]
+    crowd = make_crowd(rig, [person, replace(person, keypoints=image)], QUIET, room_m=8.0)
+    identities, found, _ = follow(list(crowd.seen), rig)
+    assert [one.reason for one in identities.refused] == ["moves as somebody's mirror image"]
+    assert len(identities.people) == 1
+    assert np.nanmedian(np.linalg.norm(found.xyz[:, 0] - person.keypoints, axis=-1)) < 0.02
+
+
+def test_an_onlooker_whom_two_cameras_see():
+    rig = make_rig("ring", 5, distance=5.0)
+    crowd = make_crowd(rig, [walker((-1, 0), (1, 0), 120, 1), walker((1.9, 1.6), (1.9, 1.9), 120, 2)], QUIET)
+    identities, found, _ = follow(without(crowd, 1, ("cam01", "cam02", "cam03")), rig)
+    assert len(identities.people) == 1  # the others have the place in their image and do not see anybody there
+    assert np.nanmedian(np.linalg.norm(found.xyz[:, 0] - crowd.people[:, 0], axis=-1)) < 0.02
+
+
+def test_an_onlooker_behind_the_cameras():
+    """Somebody watches the embedded recording from behind two cameras; the two others show her."""
+    rig = read_rig(BALANCE4 / "Calib.qca.txt")
+    seen = [read_openpose(BALANCE4 / "openpose" / c.name, c.name, KeypointOptions(60.0, c.intrinsics.size)) for c in rig]
+    fitted = [to_rig_pixels(view, camera, "letterbox") for view, camera in zip(seen, rig, strict=True)]
+    found, known = reconstruct(fitted, rig)
+    assert len(found.people) == 1
+    tracker = people_tracker(rig, found.layout, known.noise, MultiviewSettings())
+    (views,) = synchronise(fitted, align_in_time(fitted, rig), 1000)
+    tracker.follow(views)
+    (onlooker,) = tracker.identities().refused
+    assert onlooker.reason.startswith("only two cameras show its place")
+    assert onlooker.last - onlooker.first > 1.5
+
+
+def test_a_camera_dead_for_a_minute():
+    frames, fps = 800, 10.0
+    t = np.arange(frames) / fps
+    people = [
+        make_person(
+            "path", frames, fps, k, stature=1.6 + 0.2 * k, path=np.stack([np.cos(0.3 * t + np.pi * k), np.sin(0.3 * t + np.pi * k)], -1)
+        )
+        for k in range(2)
+    ]
+    rig = make_rig("ring", 4, distance=5.0)
+    crowd = make_crowd(rig, people, ROUGH, 6)
+    seen = list(crowd.seen)
+    xy, confidence = seen[2].xy.copy(), seen[2].confidence.copy()
+    xy[100:700], confidence[100:700] = np.nan, 0.0
+    seen[2] = replace(seen[2], xy=xy, confidence=confidence)
+    identities, found, _ = follow(seen, rig)
+    assert len(identities.people) == 2
+    assert judged(crowd, found).idf1 > 0.98
+
+
+def test_people_who_enter_overlapped():
+    """Two people come in side by side, one hidden by the other in some views, and part."""
+    frames = 180
+    t = np.linspace(0, 1, frames)
+    apart = np.interp(t, [0, 0.4, 1], [0.22, 0.25, 1.2])
+    paths = [np.stack([-1.5 + 2.5 * t, s * apart], -1) for s in (1, -1)]
+    people = [make_person("path", frames, seed=k, stature=1.6 + 0.15 * k, path=path) for k, path in enumerate(paths)]
+    rig = make_rig("ring", 5, distance=5.0)
+    crowd = make_crowd(rig, people, ROUGH, 8)
+    identities, found, _ = follow(list(crowd.seen), rig)
+    scores = judged(crowd, found)
+    assert len(identities.people) == 2
+    assert scores.idf1 > 0.97
+    assert scores.ghosts == 0
+
+
+def test_parts_of_two_people_are_nobody():
+    """Two people who never meet, each seen by two other cameras: no third body arises where their rays cross."""
+    rig = make_rig("ring", 4, distance=5.0)
+    crowd = make_crowd(rig, [walker((-1, -0.8), (1, -0.8), 120, 1), walker((1, 0.8), (-1, 0.8), 120, 2)], QUIET)
+    seen = without(crowd, 0, ("cam01", "cam03"))
+    both = without(replace(crowd, seen=tuple(seen)), 1, ("cam02", "cam04"))
+    identities, found, _ = follow(both, rig)
+    assert len(identities.people) <= 2
+    assert judged(crowd, found).ghosts == 0
+
+
+def test_the_one_who_was_seen_most_is_kept():
+    rig = make_rig("ring", 4, distance=5.0)
+    crowd = make_crowd(rig, [walker((-1, 0), (1, 0), 120, 1), walker((0.5, 1.2), (0.5, -0.8), 120, 2)], QUIET)
+    seen = without(crowd, 0, ("cam04",))
+    identities, found, _ = follow(seen, rig, people=1)
+    assert len(identities.people) == 1
+    assert identities.refused[0].reason == "seen less than the one person asked for"
+    assert np.nanmedian(np.linalg.norm(found.xyz[:, 0] - crowd.people[:, 1], axis=-1)) < 0.02
+
+
+def test_one_person_is_answered_as_before():
+    """The whole detection of the one person is taken, outliers and all: nothing is lost by following it."""
+    rig = make_rig("ring", 5)
+    crowd = make_crowd(rig, [make_person("dance", 150)], CrowdSettings(false=0.0))
+    _, _, windows = follow(list(crowd.seen), rig, 1000)
+    (_, association), *_ = windows
+    there = np.stack([np.isfinite(record.xy[..., 0]).any((1, 2)) for record in crowd.seen], 1)
+    np.testing.assert_array_equal(association.slot[:, 0] >= 0, there)
