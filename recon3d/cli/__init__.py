@@ -70,6 +70,14 @@ class Export:
 
 
 @dataclass(frozen=True)
+class People:
+    """List who was found in a take and who was refused, with pictures; people.toml in the take folder changes it."""
+
+    take: Positional[Path]
+    """Take folder."""
+
+
+@dataclass(frozen=True)
 class Report:
     """Print a take's summary again, and say where its page is."""
 
@@ -82,7 +90,7 @@ class Doctor:
     """Check that everything recon3d needs loads and works on this machine."""
 
 
-Command = Demo | Reconstruct | Detect | Convert | Export | Report | Calibrate | Quantise | Systems | Doctor
+Command = Demo | Reconstruct | Detect | Convert | Export | People | Report | Calibrate | Quantise | Systems | Doctor
 
 
 def main() -> None:
@@ -119,6 +127,10 @@ def _run(command: Command) -> None:
         run_evidence(command)
     elif isinstance(command, Export):
         _export(command)
+    elif isinstance(command, People):
+        from recon3d.cli.people_run import run_people
+
+        run_people(command.take)
     elif isinstance(command, Report):
         _report(command)
     elif isinstance(command, Calibrate):

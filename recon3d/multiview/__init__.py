@@ -2,7 +2,7 @@
 
 from recon3d.multiview.agreement import Agreement, judge_agreement
 from recon3d.multiview.follow import follow_people
-from recon3d.multiview.frames import ImageFit, to_rig_pixels
+from recon3d.multiview.frames import ImageFit, to_rig_image, to_rig_pixels
 from recon3d.multiview.noise import NoiseScale, estimate_noise
 from recon3d.multiview.people import Claim, Identities, PeopleTracker, Somebody
 from recon3d.multiview.plausible import refuse_all
@@ -42,5 +42,6 @@ __all__ = [
     "sample_of",
     "survey",
     "synchronise",
+    "to_rig_image",
     "to_rig_pixels",
 ]

@@ -3,6 +3,7 @@
 from recon3d.pipeline.detection import Detected, DetectJob, detect_videos, find_videos
 from recon3d.pipeline.export import export_take
 from recon3d.pipeline.job import Job, Progress, Result, run
+from recon3d.pipeline.pictures import everybody_in, picture_everybody
 from recon3d.pipeline.settings import Settings, load_settings
 from recon3d.pipeline.summary import Summary
 from recon3d.pipeline.take import Take
@@ -17,8 +18,10 @@ __all__ = [
     "Summary",
     "Take",
     "detect_videos",
+    "everybody_in",
     "export_take",
     "find_videos",
     "load_settings",
+    "picture_everybody",
     "run",
 ]

@@ -27,7 +27,6 @@ from recon3d.multiview import (
     ImageFit,
     NoiseScale,
     Seen,
-    Somebody,
     Timeline,
     align_in_time,
     check_cameras,
@@ -41,7 +40,7 @@ from recon3d.multiview import (
 )
 from recon3d.pipeline.export import export_take
 from recon3d.pipeline.inputs import Inputs, find_inputs, fingerprint, open_evidence, open_input_videos
-from recon3d.pipeline.people import Cast, cast_of
+from recon3d.pipeline.people import Cast, cast_of, identities_of
 from recon3d.pipeline.scores import with_scores
 from recon3d.pipeline.settings import Settings, as_tables
 from recon3d.pipeline.summary import Person, Summary, summarise, write_report
@@ -286,9 +285,8 @@ def _people(
         identities = tracker.identities(settings.people)
         stage.finish(_calibrated_facts(known) | {"everybody": [asdict(one) for one in identities.everybody], "notes": identities.notes})
     facts = stage.facts()
-    everybody = tuple(Somebody(**(one | {"tracks": tuple(one["tracks"])})) for one in facts.pop("everybody"))
-    notes = tuple(facts.pop("notes"))
-    return _calibrated(facts, rig), Identities(everybody, notes), stage
+    identities = identities_of(facts)
+    return _calibrated({k: v for k, v in facts.items() if k not in ("everybody", "notes")}, rig), identities, stage
 
 
 def _world(

@@ -152,6 +152,12 @@ def cast(identities: Identities, edits: Edits, where: str = FILE) -> Cast:
     return Cast(tuple(claims), names, _left_out(identities, claims, edits))
 
 
+def identities_of(facts: Mapping[str, Any]) -> Identities:
+    """Who there is, from the facts of the stage that found them."""
+    everybody = tuple(Somebody(**(one | {"tracks": tuple(one["tracks"])})) for one in facts["everybody"])
+    return Identities(everybody, tuple(facts["notes"]))
+
+
 def cast_of(identities: Identities, take: Take) -> Cast:
     """The people of a take, with the edits of its people.toml if there are any."""
     path = take.folder / FILE
