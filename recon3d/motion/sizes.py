@@ -84,6 +84,6 @@ def _with_measured_points(armature: Armature, evidence: Evidence, pose: Pose) ->
         if found:
             total = _PRIOR_FRAMES + sum(n for _, n in found)
             offset[k] = (_PRIOR_FRAMES * offset[k] + sum(n * value for value, n in found)) / total
-            if other == point:
+            if other == point and not armature.attachments.offset[k, 0]:
                 offset[k, 0] = 0.0  # in the middle of the body
     return armature.with_sizes(armature.rest_offset, offset)

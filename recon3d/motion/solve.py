@@ -14,7 +14,7 @@ from recon3d.motion.inverse_kinematics import Pose, fit_pose
 from recon3d.motion.sizes import fit_sizes, sample
 from recon3d.motion.start import starting_pose
 from recon3d.records import Keypoints3D, Motion, State
-from recon3d.skeleton import Armature, load_armature
+from recon3d.skeleton import Armature, Layout, armature_of, load_armature
 
 _MIN_POINTS = 4  # keypoints below which a frame has no pose
 
@@ -23,8 +23,8 @@ _MIN_POINTS = 4  # keypoints below which a frame has no pose
 class MotionSettings:
     """How motion is fitted."""
 
-    armature: str = "human"
-    """Name or TOML path of the armature."""
+    armature: str = "auto"
+    """Name or TOML path of the armature; auto for the layout's own: a human body, unless a shipped one names the layout."""
     max_steps: int = 12
     """Levenberg-Marquardt steps a frame."""
 
@@ -35,8 +35,19 @@ class MotionSettings:
 
 def measure(windows: Iterable[Keypoints3D], person: int, settings: MotionSettings = MotionSettings()) -> Armature:
     """The person's armature from frames of all windows in which it is seen (``person`` is an index into ``people``)."""
-    armature = load_armature(settings.armature)
-    return fit_sizes(armature, [sample(gather(world, person, armature)) for world in windows])
+    armature: Armature | None = None
+    parts: list[Evidence] = []
+    for world in windows:
+        armature = armature or chosen_armature(settings, world.layout)
+        parts.append(sample(gather(world, person, armature)))
+    if armature is None:
+        raise InputError("there are no frames to measure an armature on")
+    return fit_sizes(armature, parts)
+
+
+def chosen_armature(settings: MotionSettings, layout: Layout) -> Armature:
+    """The armature that the settings ask for, before anything is measured."""
+    return load_armature(armature_of(layout.name) if settings.armature == "auto" else settings.armature)
 
 
 def solve_windows(

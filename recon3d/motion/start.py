@@ -26,7 +26,7 @@ def starting_pose(armature: Armature, evidence: Evidence) -> tuple[Float[np.ndar
     rotation = np.broadcast_to(np.eye(3), (frames, count, 3, 3)).copy()
     turn = rotation.copy()
     rest = armature.rest_positions()
-    translation = _root_position(armature, target, known, rest)
+    translation = _root_position(armature, target, known, rest) if known.any() else _rigid_position(armature, evidence)
     place = np.zeros((frames, count, 3))
     for j in range(count):
         if parents[j] < 0:
@@ -71,6 +71,16 @@ def _root_position(
     total = np.maximum(weight.sum(1, keepdims=True), 1.0)
     middle = ((target - rest) * weight[..., None]).sum(1) / total
     return np.where(known[:, :1], target[:, 0], middle)
+
+
+def _rigid_position(armature: Armature, evidence: Evidence) -> Float[np.ndarray, "frames 3"]:
+    """Of a body whose points all ride off its one joint: from their middle and how they are turned about it."""
+    offset, seen = evidence.attachments.offset, (evidence.state != State.MISSING).astype(float)
+    total = np.maximum(seen.sum(1), 1.0)[:, None]
+    middle, centre = (evidence.xyz * seen[..., None]).sum(1) / total, seen @ offset / total
+    ours = offset - centre[:, None]
+    turn = align_directions(ours, evidence.xyz - middle[:, None], seen).matrix
+    return middle - (turn @ centre[..., None])[..., 0]
 
 
 def _joint_turn(

@@ -118,13 +118,14 @@ def reconstruct_windows(
     links: Links | None = None
     for views, found in windows:
         links = links or body_links(views.layout)
+        known = links if len(links.pairs) else None
         people, slot, swapped = slots_of(found, claims)
         parts: list[Keypoints3D] = []
         at = 0
         for piece in standing(views, rig):
             part = slice(at, at + len(piece.views))
             own, turned, scale = slot[piece.owner, part], swapped[piece.owner, part], noise.scale[piece.owner]
-            parts.append(points_of(piece.views, piece.rig, people, own, turned, scale, settings.min_confidence, robust, links))
+            parts.append(points_of(piece.views, piece.rig, people, own, turned, scale, settings.min_confidence, robust, known))
             at = part.stop
         yield parts[0] if len(parts) == 1 else concatenate(parts)
 

@@ -165,7 +165,8 @@ def _checked(job: Job) -> tuple[CameraRig, Inputs]:
         raise InputError(f"the frame rate must be positive and at most {_MAX_FPS:.0f}, not {job.fps}")
     if job.layout is not None:
         load_layout(job.layout)
-    load_armature(job.settings.motion.armature)
+    if job.settings.motion.armature != "auto":
+        load_armature(job.settings.motion.armature)
     if job.scores is not None:
         io.read_scores(job.scores)
     rig = io.read_rig(job.rig, job.rig_unit)

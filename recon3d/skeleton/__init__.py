@@ -1,7 +1,7 @@
 """What a keypoint and a joint are called, what hangs on what, and how a body can turn."""
 
 from recon3d.skeleton.armature import Armature, Attachments, Skeleton
-from recon3d.skeleton.armature_file import load_armature
+from recon3d.skeleton.armature_file import armature_of, load_armature
 from recon3d.skeleton.joined import joined
 from recon3d.skeleton.layout import LIMBS, Layout, layout_names, load_layout, other_side
 from recon3d.skeleton.mapping import Mapping, map_layout
@@ -14,6 +14,7 @@ __all__ = [
     "Layout",
     "Mapping",
     "Skeleton",
+    "armature_of",
     "body_links",
     "joined",
     "layout_names",

@@ -12,11 +12,13 @@ from recon3d.errors import LayoutError, all_faults
 from recon3d.skeleton.armature import Armature, Attachments, Skeleton
 from recon3d.skeleton.layout import other_side
 
+HUMAN = "human"
+"""The default body."""
 _JOINT_KEYS = {"name", "parent", "offset", "free", "looseness_deg", "limit_deg"}
 
 
 @functools.cache
-def load_armature(name: str = "human") -> Armature:
+def load_armature(name: str = HUMAN) -> Armature:
     """The default body, or one from the path of a TOML file of the same form.
 
     Raises:
@@ -34,6 +36,16 @@ def load_armature(name: str = "human") -> Armature:
         return parse_armature(tomllib.loads(text), name)
     except tomllib.TOMLDecodeError as error:
         raise LayoutError(f"armature file {name} is not TOML: {error}") from None
+
+
+@functools.cache
+def armature_of(layout: str) -> str:
+    """Name of the armature for a layout: the shipped one that names it, else the human body."""
+    folder = resources.files("recon3d.skeleton") / "armatures"
+    for file in folder.iterdir():
+        if file.name.endswith(".toml") and layout in tomllib.loads(file.read_text(encoding="utf-8")).get("layouts", []):
+            return file.name.removesuffix(".toml")
+    return HUMAN
 
 
 def parse_armature(data: dict[str, Any], source: str) -> Armature:

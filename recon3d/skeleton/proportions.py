@@ -6,16 +6,17 @@ from importlib import resources
 import numpy as np
 
 from recon3d.geometry.links import Links
+from recon3d.skeleton.armature_file import HUMAN, armature_of
 from recon3d.skeleton.layout import Layout, other_side
 
 _PLACEMENT_M = 0.015  # where on a joint a detector puts its point
 
 
 def body_links(layout: Layout) -> Links:
-    """The distances of `proportions.toml` that a layout has both ends of."""
+    """The distances of `proportions.toml` that a layout has both ends of; none where it is not of humans."""
     text = (resources.files("recon3d.skeleton") / "proportions.toml").read_text(encoding="utf-8")
     found: dict[tuple[int, int], tuple[float, float]] = {}
-    for row in tomllib.loads(text)["distance"]:
+    for row in tomllib.loads(text)["distance"] if armature_of(layout.name) == HUMAN else ():
         a, b = row["points"]
         for ends in ((a, b), (other_side(a), other_side(b))):
             if all(end in layout.points for end in ends):

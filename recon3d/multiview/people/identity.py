@@ -86,12 +86,13 @@ def identify(
     refused: list[tuple[list[Life], str]] = []
     good: list[Life] = []
     for life in sorted(lives, key=lambda one: (one.first, one.track)):
-        reason = unlikely(life, bones) or motionless(life)
+        # What is no human may be a parked car, or a cow: it may stand still.
+        reason = unlikely(life, bones) or (motionless(life) if len(bones.pairs) else None)
         if reason is None:
             good.append(life)
         else:
             refused.append(([life], reason))
-    images = mirror_images(good, mirror, centres)
+    images = mirror_images(good, mirror, centres) if len(bones.pairs) else {}
     refused += [([life], images[life.track]) for life in good if life.track in images]
     chains, notes = _chains([life for life in good if life.track not in images])
     reasons = _reasons(chains, take_s, most)

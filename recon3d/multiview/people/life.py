@@ -90,14 +90,14 @@ class Life:
 
     def lengths(self) -> tuple[Float[np.ndarray, "bones"], Float[np.ndarray, "bones"], Float[np.ndarray, "bones"]]:
         """Median of each bone (m; NaN where never seen), its scatter from frame to frame, and how often it was measured."""
-        values = np.array(self._lengths).reshape(-1, self.bones)
+        values = np.array(self._lengths).reshape(len(self._lengths), self.bones)
         middle = np.array([finite_median(column) for column in values.T])
         scatter = 1.4826 * np.array([finite_median(np.abs(column - m)) for column, m in zip(values.T, middle, strict=True)])
         return middle, scatter, np.isfinite(values).sum(0)
 
     def pieces(self) -> tuple[Float[np.ndarray, "bones"], Float[np.ndarray, "bones"], Float[np.ndarray, "bones"]]:
         """Mean over pieces of its life of each bone's median there (m), how many pieces tell it, and their variance (NaN with one)."""
-        values = np.array(self._lengths).reshape(-1, self.bones)
+        values = np.array(self._lengths).reshape(len(self._lengths), self.bones)
         count = int(np.clip((self.last - self.first) / _PIECE_S, 1, min(_MOST_PIECES, max(len(values), 1))))
         medians = np.array([[_told(column) for column in part.T] for part in np.array_split(values, count)])
         told = np.isfinite(medians)

@@ -83,7 +83,7 @@ def points_of(
     scale: Float[np.ndarray, "views"],
     min_confidence: float,
     robust: RobustSettings,
-    links: Links,
+    links: Links | None,
 ) -> Keypoints3D:
     """3D keypoints of the people of a window.
 
@@ -96,7 +96,7 @@ def points_of(
         scale: factor on each camera's sigmas.
         min_confidence: detections below are not used.
         robust: priors.
-        links: rough distances between a body's points.
+        links: rough distances between a body's points, where they are known.
     """
     count = len(slot)
     joints = len(views.layout)
