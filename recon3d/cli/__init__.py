@@ -78,6 +78,20 @@ class People:
 
 
 @dataclass(frozen=True)
+class Judge:
+    """Compare a take with true positions: PCP, MPJPE, MOTA, IDF1, ghosts."""
+
+    take: Positional[Path]
+    """Take folder."""
+    truth: Positional[Path]
+    """keypoints3d.npz, .npy or .npz arrays, actorsGT.mat (Campus, Shelf), or a folder of CMU Panoptic's body3DScene_*.json."""
+    layout: str | None = None
+    """Layout of arrays."""
+    unit: Literal["m", "cm", "mm"] | None = None
+    """Unit of arrays, metres by default."""
+
+
+@dataclass(frozen=True)
 class Report:
     """Print a take's summary again, and say where its page is."""
 
@@ -90,7 +104,7 @@ class Doctor:
     """Check that everything recon3d needs loads and works on this machine."""
 
 
-Command = Demo | Reconstruct | Detect | Convert | Export | People | Report | Calibrate | Quantise | Systems | Doctor
+Command = Demo | Reconstruct | Detect | Convert | Export | Judge | People | Report | Calibrate | Quantise | Systems | Doctor
 
 
 def main() -> None:
@@ -127,6 +141,8 @@ def _run(command: Command) -> None:
         run_evidence(command)
     elif isinstance(command, Export):
         _export(command)
+    elif isinstance(command, Judge):
+        _judge(command)
     elif isinstance(command, People):
         from recon3d.cli.people_run import run_people
 
@@ -249,6 +265,20 @@ def _export(command: Export) -> None:
 
     for path in export_take(Take.existing(command.take), [f.removeprefix(".") for f in command.to]):
         Console().print(str(path), soft_wrap=True, markup=False)
+
+
+def _judge(command: Judge) -> None:
+    from rich.console import Console
+
+    from recon3d.io import read_truth
+    from recon3d.pipeline import Take, judge_take
+
+    scores = judge_take(Take.existing(command.take), read_truth(command.truth, command.layout, command.unit))
+    persons = scores.match.shape[1]
+    out = Console()
+    out.print(f"{scores.match.shape[0]} frames, {persons} true {'person' if persons == 1 else 'people'}")
+    out.print(f"PCP {scores.pcp:.4f}, MPJPE {scores.mpjpe_mm:.1f} mm, MOTA {scores.mota:.4f}, IDF1 {scores.idf1:.4f}")
+    out.print(f"ghosts {scores.ghosts}, exchanged identities {scores.switches}")
 
 
 def _report(command: Report) -> None:

@@ -29,6 +29,7 @@ from recon3d.io.rigs import RIG_READERS, RIG_WRITERS, read_intrinsics, read_rig,
 from recon3d.io.rigs.toml import write_lenses_toml, write_rig_toml
 from recon3d.io.scores import read_scores, write_scores
 from recon3d.io.tables import write_csv, write_trc
+from recon3d.io.truth import read_truth
 from recon3d.records import Keypoints3D, Motion
 
 KEYPOINT_WRITERS: dict[str, Callable[[Path, Iterable[Keypoints3D], int], None]] = {
@@ -76,6 +77,7 @@ __all__ = [
     "read_openpose",
     "read_rig",
     "read_scores",
+    "read_truth",
     "write",
     "write_association",
     "write_bvh",

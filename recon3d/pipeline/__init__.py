@@ -3,6 +3,7 @@
 from recon3d.pipeline.detection import Detected, DetectJob, detect_videos, find_videos
 from recon3d.pipeline.export import export_take
 from recon3d.pipeline.job import Job, Progress, Result, run
+from recon3d.pipeline.judge import judge_take
 from recon3d.pipeline.pictures import everybody_in, picture_everybody
 from recon3d.pipeline.settings import Settings, load_settings
 from recon3d.pipeline.summary import Summary
@@ -21,6 +22,7 @@ __all__ = [
     "everybody_in",
     "export_take",
     "find_videos",
+    "judge_take",
     "load_settings",
     "picture_everybody",
     "run",

@@ -9,7 +9,7 @@ import pytest
 from recon3d import io, pipeline
 from recon3d.errors import InputError
 from recon3d.multiview import Identities, Somebody
-from recon3d.pipeline import Job, Settings, everybody_in, picture_everybody
+from recon3d.pipeline import Job, Settings, everybody_in, judge_take, picture_everybody
 from recon3d.pipeline.people import Cut, Edits, cast, read_edits
 from recon3d.pipeline.settings import ExportSettings
 from recon3d.synthetic import CrowdSettings, NoiseSettings, make_crowd, make_person, make_rig
@@ -136,6 +136,23 @@ def test_two_people_get_files_of_their_own(world, tmp_path):
     report = json.loads((take.folder / "report.json").read_text())
     assert [one["name"] for one in report["people"]] == ["0", "1"]
     assert all(one["observed"] > 0.95 for one in report["people"])
+
+
+def test_a_take_is_judged_by_the_truth(world, tmp_path):
+    folder, crowd, _ = world
+    take = pipeline.run(job(folder, tmp_path / "take", ("bvh",))).take
+    np.savez(tmp_path / "truth.npz", xyz=crowd.people[10:60], frame=np.arange(10, 60))
+    scores = judge_take(take, io.read_truth(tmp_path / "truth.npz", crowd.layout.name))
+    assert scores.idf1 == 1
+    assert scores.ghosts == 0
+    assert scores.match.shape == (50, 2)
+    assert 3 < scores.mpjpe_mm < 15
+    np.savez(tmp_path / "late.npz", xyz=crowd.people, frame=np.arange(1000, 1000 + FRAMES))
+    with pytest.raises(InputError, match="no frame in common: the take has 0 to 89, the truth 1000"):
+        judge_take(take, io.read_truth(tmp_path / "late.npz", crowd.layout.name))
+    np.savez(tmp_path / "car.npz", xyz=np.zeros((5, 1, 24, 3)))
+    with pytest.raises(InputError, match="no limb in common"):
+        judge_take(take, io.read_truth(tmp_path / "car.npz", "car_24"))
 
 
 def test_edits_are_replayed_and_nothing_else_is_done_again(world, tmp_path):
