@@ -139,7 +139,7 @@ def _panoptic(folder: Path, unit: Unit, fps: float) -> Keypoints3D:
     for k, row in enumerate(rows):
         for one, points in row.items():
             xyz[k, people.index(one)] = np.where(points[:, 3:] >= 0, _TO_M[unit] * points[:, :3], np.nan)
-    return _record(layout, np.array([number for number, _ in found]), np.array(people), xyz, fps)
+    return _record(layout, np.array([number for number, _ in found]), np.array(people, dtype=np.int64), xyz, fps)
 
 
 def _bodies(data: Any) -> dict[int, np.ndarray]:
