@@ -37,8 +37,12 @@ def refuse_nobody(sample: Views, rig: CameraRig, min_confidence: float) -> None:
 def refuse_all(identities: Identities) -> None:
     """Nobody is left of those whom two cameras saw: say why each was refused."""
     if not identities.people:
-        reasons = [f"{one.first:.2f} to {one.last:.2f} s: {one.reason}" for one in identities.refused]
-        raise CameraError(all_faults(reasons, "no person is seen alike by two cameras for long enough; what was found and refused:"))
+        reasons = [f"{one.id}, {one.first:.2f} to {one.last:.2f} s: {one.reason}" for one in identities.refused]
+        heading = "no person is seen alike by two cameras for long enough"
+        if not reasons:
+            raise CameraError(heading)
+        kept = f"; who is a person after all is kept by `keep = [{identities.refused[0].id}]` in people.toml of the take folder"
+        raise CameraError(all_faults(reasons, f"{heading}; found and refused, by id{kept}:"))
 
 
 def refuse_hopeless(

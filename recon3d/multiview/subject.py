@@ -15,6 +15,7 @@ from recon3d.arrays import windows
 from recon3d.geometry import CameraRig
 from recon3d.geometry.sightings import Poses, predict
 from recon3d.geometry.triangulation import triangulate_linear
+from recon3d.multiview.people.evidence import telling_points
 from recon3d.multiview.sync import Views
 from recon3d.skeleton import LIMBS
 
@@ -48,8 +49,7 @@ class SubjectTracker:
         return out
 
     def _choose_block(self, views: Views, part: slice) -> Int[np.ndarray, "views frames"]:
-        limbs = [views.layout.index(name) for name in LIMBS if name in views.layout.points]
-        limbs = limbs or list(range(len(views.layout)))
+        limbs = telling_points(views.layout)
         xy = views.xy[:, part][:, :, :, limbs].astype(float)
         xy[views.confidence[:, part][:, :, :, limbs] < self.min_confidence] = np.nan
         with np.errstate(invalid="ignore"):

@@ -40,6 +40,7 @@ from recon3d.multiview import (
 )
 from recon3d.pipeline.export import export_take
 from recon3d.pipeline.inputs import Inputs, find_inputs, fingerprint, open_evidence, open_input_videos
+from recon3d.pipeline.people import FILE as EDITS
 from recon3d.pipeline.people import Cast, cast_of, identities_of
 from recon3d.pipeline.scores import with_scores
 from recon3d.pipeline.settings import Settings, as_tables
@@ -125,7 +126,7 @@ def _run(job: Job, progress: Progress) -> Result:
     rig = check_cameras(seen, whole)
     timeline = align_in_time(seen, rig)
     known, found_people, whose = _people(job, rig, seen, timeline, take, evidence, progress)
-    cast = cast_of(found_people, take)
+    cast = cast_of(found_people, take, int(timeline.frame[0]), int(timeline.frame[-1]))
     worlds = _world(job, rig, seen, timeline, take, known, whose, cast, progress)
     motions = _motion(job, take, worlds, cast, prints, progress)
     stages = [evidence, whose, worlds, motions]
@@ -182,7 +183,8 @@ def _checked(job: Job) -> tuple[CameraRig, Inputs]:
     out = job.out.resolve()
     if out.exists() and not out.is_dir():
         raise InputError(f"{job.out} is a file; the take needs a folder")
-    if out.is_dir() and any(out.iterdir()) and not ((out / "take.toml").exists() or (out / "stages").exists()):
+    ours = any((out / name).exists() for name in ("take.toml", "stages", EDITS))
+    if out.is_dir() and any(out.iterdir()) and not ours:
         raise InputError(f"{job.out} holds other files and is no take folder; give a new or empty folder with -o")
     inside = [str(p) for p in (*found.paths.values(), job.rig) if p.resolve().is_relative_to(out)]
     if inside:
@@ -346,7 +348,7 @@ def _motion(job: Job, take: Take, worlds: Stage, cast: Cast, prints: dict[str, s
 
 def _write_take_toml(take: Take, job: Job, found: Inputs, prints: dict[str, str], stages: Sequence[Stage], cast: Cast) -> None:
     lines = [f'recon3d = "{recon3d.__version__}"', "", "[inputs]"]
-    lines += [f"{_quoted(name)} = {_quoted(str(path))}" for name, path in found.paths.items()]
+    lines += [f"{_quoted(name)} = {_quoted(str(path.resolve()))}" for name, path in found.paths.items()]
     lines += ["", "[input_hashes]", *(f"{_quoted(name)} = {_quoted(value)}" for name, value in prints.items())]
     lines += ["", "[stages]", *(f"{stage.name} = {_quoted(stage.folder.name)}" for stage in stages)]
     lines += ["", "[people]", *(f"{_quoted(name)} = {person}" for person, name in cast.names.items())]

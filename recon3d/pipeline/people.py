@@ -126,30 +126,49 @@ def cast(identities: Identities, edits: Edits, where: str = FILE) -> Cast:
     """Apply edits to what was found.
 
     Raises:
-        InputError: ids that nobody has, names that two people would have, or nobody left; all at once.
+        InputError: ids that nobody has, edits that say nothing or contradict each other, names that two people would
+            have, or nobody left; all at once.
     """
     known = {one.id: one for one in identities.everybody}
-    faults = _unknown_ids(known, edits)
+    of, faults = _merged(edits)
+    faults += _unknown_ids(known, edits)
     if faults:
         raise InputError(all_faults(faults, f"{where} cannot be used:"))
-    claims = [claim for one in identities.everybody for claim in _pieces(one, [c for c in edits.cut if c.person == one.id])]
-    kept = {one.id for one in identities.people} | set(edits.keep) | {cut.new for cut in edits.cut if cut.person in edits.keep}
-    kept |= {cut.new for cut in edits.cut if known[cut.person].reason is None}
-    of = {member: group[0] for group in edits.merge for member in group}
-    # Whoever is merged with a person is one.
-    kept = {of.get(one, one) for one in kept}
-    claims = [Claim(c.track, of.get(c.person, c.person), c.first, c.stop) for c in claims]
+    pieces = [(one, claim) for one in identities.everybody for claim in _pieces(one, [c for c in edits.cut if c.person == one.id])]
+    # Of somebody who was refused only what is kept, merged with a person, or cut off to be one.
+    people = {one.id for one in identities.people} | set(edits.keep)
+    people |= {member for member in of if of[member] in people} | {root for member, root in of.items() if member in people}
+    new = {cut.new for cut in edits.cut if cut.person in people}
+    claims = [
+        Claim(c.track, of.get(c.person, c.person), c.first, c.stop)
+        for one, c in pieces
+        if c.first < c.stop and (c.person in people or (one.id in people and c.person in new)) and (c.person != one.id or one.id in people)
+    ]
     gone = {of.get(one, one) for one in edits.drop}
-    claims = [claim for claim in claims if claim.person in kept - gone]
+    claims = [claim for claim in claims if claim.person not in gone]
     if not claims:
         raise InputError(f"{where}: nobody is left; there are {_listing(identities)}")
-    people = sorted({claim.person for claim in claims})
     given = dict(edits.name or {})
-    names = {person: given.get(person, str(person)) for person in people}
+    names = {person: given.get(person, str(person)) for person in sorted({claim.person for claim in claims})}
     taken = [name for name in names.values() if list(names.values()).count(name) > 1]
     if taken:
         raise InputError(f"{where}: two people would be called {taken[0]!r}")
     return Cast(tuple(claims), names, _left_out(identities, claims, edits))
+
+
+def _merged(edits: Edits) -> tuple[dict[int, int], list[str]]:
+    """The id that stays, by the ids that go up in it; and contradictions."""
+    of: dict[int, int] = {}
+    faults: list[str] = []
+    for group in edits.merge:
+        twice = [k for k in group if k in of]
+        faults += [f"merge: {k} is merged into {of[k]} already; write one group" for k in twice]
+        if not twice:
+            of |= dict.fromkeys(group, group[0])
+    inside = {member: root for member, root in of.items() if member != root}
+    faults += [f"drop: {k} is merged into {inside[k]}; drop that" for k in edits.drop if k in inside]
+    faults += [f"name: {k} is merged into {inside[k]}; name that" for k in (edits.name or {}) if k in inside]
+    return inside, faults
 
 
 def identities_of(facts: Mapping[str, Any]) -> Identities:
@@ -158,12 +177,23 @@ def identities_of(facts: Mapping[str, Any]) -> Identities:
     return Identities(everybody, tuple(facts["notes"]))
 
 
-def cast_of(identities: Identities, take: Take) -> Cast:
-    """The people of a take, with the edits of its people.toml if there are any."""
+def cast_of(identities: Identities, take: Take, first: int, last: int) -> Cast:
+    """The people of a take, with the edits of its people.toml if there are any.
+
+    Args:
+        identities: as they were found.
+        take: its folder.
+        first: frame number of the take's first frame.
+        last: of its last.
+    """
     path = take.folder / FILE
-    if not identities.people and not path.is_file():
+    edits = read_edits(path)
+    if not identities.people and not edits.keep and not edits.merge:
         refuse_all(identities)
-    return cast(identities, read_edits(path), str(path))
+    late = [f"cut: frame {cut.frame} is not inside the take, {first + 1} to {last}" for cut in edits.cut if not first < cut.frame <= last]
+    if late:
+        raise InputError(all_faults(late, f"{path} cannot be used:"))
+    return cast(identities, edits, str(path))
 
 
 def _unknown_ids(known: Mapping[int, Somebody], edits: Edits) -> list[str]:
@@ -173,6 +203,8 @@ def _unknown_ids(known: Mapping[int, Somebody], edits: Edits) -> list[str]:
     used += [("merge", k) for group in edits.merge for k in group]
     faults = [f"{key}: there is no {k}; there are {listed}" for key, k in used if k not in after]
     faults += [f"cut: there is no {cut.person}; there are {listed}" for cut in edits.cut if cut.person not in known]
+    places = [(cut.person, cut.frame) for cut in edits.cut]
+    faults += [f"cut: {person} is cut twice at frame {frame}" for person, frame in sorted(set(places)) if places.count((person, frame)) > 1]
     return faults + [f"keep: {k} was not refused" for k in edits.keep if k in known and known[k].reason is None]
 
 
@@ -195,4 +227,8 @@ def _left_out(identities: Identities, claims: Sequence[Claim], edits: Edits) -> 
 
 
 def _listing(identities: Identities) -> str:
-    return ", ".join(f"{one.id} ({one.first:.1f} to {one.last:.1f} s)" for one in identities.everybody)
+    each: list[str] = []
+    for one in identities.everybody:
+        refused = f", refused: {one.reason}" if one.reason else ""
+        each.append(f"{one.id} ({one.first:.1f} to {one.last:.1f} s{refused})")
+    return ", ".join(each) or "none"

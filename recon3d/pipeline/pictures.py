@@ -54,6 +54,8 @@ def picture_everybody(take: Take) -> Mapping[int, Path]:
     cameras = [name for name in whole.names if stage.windows(name)]
     seen, rig = [StoredKeypoints(stage.windows(name)) for name in cameras], whole.select(cameras)
     chosen = _sights(take, seen, rig)
+    for old in (take.folder / "people").glob("*.png"):
+        old.unlink()
     fit: ImageFit = written.get("job", {}).get("image_fit", "refuse")
     out: dict[int, Path] = {}
     for v, (view, camera) in enumerate(zip(seen, rig, strict=True)):
@@ -119,17 +121,14 @@ def _sure(seen: Keypoints2D) -> Float32[np.ndarray, "frames slots joints 2"]:
 
 def _images(path: Path, camera: Camera, frames: Int[np.ndarray, "some"], fit: ImageFit) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
     """Some frames of a video in the rig's pixels; empty pictures where there is no video."""
-    wanted = iter(frames.tolist())
+    found: dict[int, np.ndarray] = {}
     if len(frames) and path.suffix.lower() in SUFFIXES and path.is_file():
-        number = next(wanted)
         for frame in open_video(camera.name, path).frames(int(frames[0]), int(frames[-1]) + 1):
-            if frame.number == number:
-                yield to_rig_image(frame.image, camera, fit)
-                number = next(wanted, -1)
-        return
+            if frame.number in frames:
+                found[frame.number] = to_rig_image(frame.image, camera, fit)
     width, height = camera.intrinsics.size
-    for _ in wanted:
-        yield np.full((height, width, 3), _GREY, np.uint8)
+    for number in frames.tolist():
+        yield found.pop(number) if number in found else np.full((height, width, 3), _GREY, np.uint8)
 
 
 def _cut_out(image: UInt8[np.ndarray, "height width 3"], seen: Keypoints2D, slot: int) -> UInt8[np.ndarray, "rows columns 3"]:

@@ -320,7 +320,7 @@ def test_an_onlooker_behind_the_cameras():
     (views,) = synchronise(fitted, align_in_time(fitted, rig), 1000)
     tracker.follow(views)
     (onlooker,) = tracker.identities().refused
-    assert onlooker.reason.startswith("only two cameras show its place")
+    assert onlooker.reason.startswith("stands behind or beside a camera where only two others look")
     assert onlooker.last - onlooker.first > 1.5
 
 

@@ -24,7 +24,8 @@ _LEAST_SINE = 0.05  # rays nearer to parallel have no meeting point
 _SHARED = 0.5  # share of the smaller detection's points that both must have
 _MOST_TRIED = 64  # best pairs whose hypotheses are looked at
 _ROUNDS = 2
-_CLEAR = 0.5  # least share of the views that show the place which must show the person
+_CLEAR, _ENOUGH = 0.5, 3  # least share of the views that show the place which must show the person, and views that are enough
+_CLOSE = 0.35  # of the gate, a view: two that fit as well as this may be of somebody whom all others do not see
 _BONE_SIGMAS = 4.0
 _WRONG_BONES = 0.4  # share of bones that may be of no human length
 _SIZES = (0.25, 1.6)  # of a body, over the table's
@@ -37,10 +38,12 @@ class Birth:
     Attributes:
         xyz: m, NaN where two views do not tell.
         slot: of each view, -1 where it does not show the person.
+        sure: whether enough of the views that have the place in their image show the person.
     """
 
     xyz: Float[np.ndarray, "joints 3"]
     slot: Int[np.ndarray, "views"]
+    sure: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,8 +88,8 @@ class Scene:
 def agreed_on(instant: Views, rig: CameraRig, min_confidence: float, most: int = 0) -> list[Int[np.ndarray, "views"]]:
     """Slots of the people that two views or more agree on in one instant, -1 where a view does not show them.
 
-    Where somebody is seen by three views, those whose place only two have in their image stand outside, and do
-    not count. With ``most``, only so many are kept, those that most views see.
+    Where somebody is seen by three views, those who are seen by two and stand behind another camera are onlookers,
+    and do not count. With ``most``, only so many are kept, those that most views see.
     """
     evidence = prepare(instant, rig, np.ones(len(rig)), min_confidence)
     sides, bones = sides_of(instant.layout, evidence.points), bones_of(instant.layout, evidence.points)
@@ -94,9 +97,9 @@ def agreed_on(instant: Views, rig: CameraRig, min_confidence: float, most: int =
     scene = Scene(evidence.poses(0), *frame, evidence.low, evidence.high, sides, bones, evidence.looks[0])
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         found = births(scene, evidence.somebody[0], GATE)
-        showing = [int(scene.showing(one.xyz[None]).sum()) for one in found]
-    checked = any((one.slot >= 0).sum() >= 3 for one in found)
-    inside = [one.slot for one, views in zip(found, showing, strict=True) if not checked or max(views, (one.slot >= 0).sum()) > 2]
+        behind = [int(scene.compare(one.xyz[None], np.full((1, len(one.xyz)), _PLACE_M)).behind[0]) for one in found]
+    checked = any((one.slot >= 0).sum() >= _ENOUGH for one in found)
+    inside = [one.slot for one, away in zip(found, behind, strict=True) if not (checked and away and (one.slot >= 0).sum() < _ENOUGH)]
     return inside[:most] if most else inside
 
 
@@ -182,8 +185,10 @@ def _best(
         # Two views' rays meet somewhere for many a pair of people; a view that looks there and sees nobody says no.
         shown = scene.showing(xyz[None])[:, 0]
         told = np.isfinite(xyz[:, 0]).sum() >= min(MIN_POINTS, len(xyz))
-        if (own >= 0).sum() >= max(2, _CLEAR * shown.sum()) and told and is_human(xyz[None], scene.bones)[0]:
-            return Birth(xyz, own)
+        count = int((own >= 0).sum())
+        sure = bool(count >= min(_CLEAR * shown.sum(), _ENOUGH))
+        if count >= 2 and (sure or float(cost[k]) < _CLOSE * count) and told and is_human(xyz[None], scene.bones)[0]:
+            return Birth(xyz, own, sure)
     return None
 
 

@@ -24,6 +24,7 @@ _INERTIA_S, _COAST_S = 0.08, 0.3  # velocity is averaged over the first, and of 
 _FITS_CHI2 = 6.5  # mean of a detection's points up to which nothing is wrong with it
 _SWAP_CHI2 = 9.0  # mean of a limb pair's points above which they may be exchanged
 _SWAP_GAIN = 0.4  # and by how much the exchange must lower it
+_ASIDE = 4.6  # squared tangent of the angle off the axis from which somebody stands beside a camera
 _NEAR = 1e-6
 
 
@@ -107,6 +108,7 @@ class Look:
         swapped: limb pairs that fit only when exchanged.
         cost: mean of chi2 over the points, more for vague predictions; infinite with too few points.
         image: where the predictions are, normalised; NaN where unknown or behind a camera.
+        behind: of how many cameras most of a person is behind, or beside: farther than 65 degrees off the axis.
     """
 
     sigma: Float[np.ndarray, "people joints"]
@@ -118,6 +120,7 @@ class Look:
     swapped: Bool[np.ndarray, "views slots people groups"]
     cost: Float[np.ndarray, "views slots people"]
     image: Float[np.ndarray, "views people joints 2"]
+    behind: Int[np.ndarray, "people"]
 
     def showing(self, low: Float[np.ndarray, "views 2"], high: Float[np.ndarray, "views 2"]) -> Int[np.ndarray, "people"]:
         """How many views have most of a person within these bounds."""
@@ -184,7 +187,9 @@ def compare(
             cost[view, slot] = _cost(chi2[view, slot], counted[view, slot], vague)
             swapped[view, slot] = swap
     placed = np.where(known[..., None], image, np.nan)
-    return Look(sigma, slope.reshape(views, people, joints, 2, 3), off, chi2, variance, counted, swapped, cost, placed)
+    aside = (camera[:, 0] ** 2 + camera[:, 1] ** 2 > _ASIDE * camera[:, 2] ** 2) | (camera[:, 2] <= _NEAR)
+    behind = (aside.reshape(views, people, joints).mean(-1) > 0.5).sum(0)
+    return Look(sigma, slope.reshape(views, people, joints, 2, 3), off, chi2, variance, counted, swapped, cost, placed, behind)
 
 
 def _chi2(off: Float[np.ndarray, "*batch 2"], variance: Float[np.ndarray, "*batch"]) -> Float[np.ndarray, "*batch"]:

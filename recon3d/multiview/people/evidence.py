@@ -16,6 +16,7 @@ from recon3d.skeleton import LIMBS, Layout, body_links
 MIN_POINTS = 3
 """Points that a detection needs to be somebody (all of a layout that has fewer)."""
 _UNLIKE = 8.0  # squared sigmas for looks that have nothing in common
+_SHARPEST = 1e-10  # least variance of a point: a hundredth of a pixel
 _UNPLACED = 1e3  # variance of a point that is not there, in squared units of the focal length
 
 
@@ -148,7 +149,7 @@ def prepare(
             area = np.abs(slope[..., 0, 0] * slope[..., 1, 1] - slope[..., 0, 1] * slope[..., 1, 0])
             own = (views.sigma_px[v][:, :, points] * float(scale[v])) ** 2 / area
         good = whole_rows(ray) & np.isfinite(own) & (own > 0) & (views.confidence[v][:, :, points] >= min_confidence)
-        uv[:, v][good], variance[:, v][good], there[:, v] = ray[good], own[good], good
+        uv[:, v][good], variance[:, v][good], there[:, v] = ray[good], np.maximum(own[good], _SHARPEST), good
         low[v], high[v] = _bounds(camera.intrinsics)
     least = min(MIN_POINTS, len(points))
     looks = _looks(embedding, views)

@@ -13,9 +13,12 @@ from recon3d.multiview.people.births import human_lengths
 from recon3d.multiview.people.life import Life
 
 _LEAST_S = 0.25  # that somebody must be seen for (half of a take that is shorter)
-_LEAST_VIEWS = 0.4  # of those that have the place in their image
-_RUBBER = 0.3  # median scatter of bones over their length: parts of two people
-_STILL_S, _STILL_M = 3.0, 0.0025  # nobody stands as still as this for so long
+_BRIEF_S, _CLEAR_VIEWS = 1.0, 0.6  # who is seen for less must be seen by more of the views
+_LEAST_VIEWS, _ENOUGH_VIEWS = 0.45, 2.5  # share of those that have the place in their image; on average, so many are enough
+_RUBBER = 0.25  # median scatter of bones over their length: parts of two people
+STILL_S = 3.0
+"""Who moves less than anybody can for so long is a picture."""
+_STILL_M = 0.0025  # of nearly all points
 _PIECES = 8  # of a life, whose medians tell whether anything moved
 _TOGETHER_S, _MOVED_M = 2.0, 0.4  # people whose ways are compared, and how far they must have gone
 _MIRRORED_M, _WORST_M = 0.04, 0.12  # from somebody's mirror image: the median, and nine in ten; who dances alike is farther off
@@ -23,29 +26,35 @@ _MIRRORED_M, _WORST_M = 0.04, 0.12  # from somebody's mirror image: the median, 
 
 def unlikely(life: Life, bones: Links) -> str | None:
     """Why somebody cannot be a person, from what was seen of it alone; None where nothing speaks against it."""
-    if life.showing and life.views < _LEAST_VIEWS * life.showing:
+    if life.showing and life.views < min(_LEAST_VIEWS * life.showing, _ENOUGH_VIEWS * life.frames):
         views, showing = life.views / life.frames, life.showing / life.frames
         return f"seen by {views:.1f} of the {showing:.1f} views that have its place in their image"
     if not len(bones.pairs):
         return None
-    length, scatter, count = life.lengths()
+    length, count = life.lengths()
     length = np.where(count >= min(5, life.seen), length, np.nan)
     if not human_lengths(length[None], bones)[0]:
         return "its limbs have the proportions of no human"
-    known = np.isfinite(length) & (count >= 10)
-    if known.sum() >= 4 and np.median(scatter[known] / length[known]) > _RUBBER:
+    # Medians over pieces of its life: single frames scatter with the noise.
+    mean, pieces, variance = life.pieces()
+    known = np.isfinite(mean) & (pieces >= 3)
+    if known.sum() >= 4 and np.median(np.sqrt(variance[known]) / mean[known]) > _RUBBER:
         return "its limbs change their lengths: parts of several people"
     return None
 
 
-def too_short(seconds: float, take_s: float) -> str | None:
-    """Why somebody who was seen for so long is refused; None where it is not."""
-    return f"seen for {seconds:.2f} s only" if seconds < min(_LEAST_S, 0.5 * take_s) else None
+def too_short(seconds: float, take_s: float, views: float, showing: float) -> str | None:
+    """Why somebody seen for so long by so many of the views that have its place in their image is refused; None where it is not."""
+    if seconds < min(_LEAST_S, 0.5 * take_s):
+        return f"seen for {seconds:.2f} s only"
+    if seconds < min(_BRIEF_S, 0.5 * take_s) and views < min(_CLEAR_VIEWS * showing, _ENOUGH_VIEWS):
+        return f"seen for {seconds:.2f} s only, by {views:.1f} of {showing:.1f} views"
+    return None
 
 
 def motionless(life: Life) -> str | None:
     """Whether it stood stiller than anybody can: a picture, a dummy."""
-    if life.last - life.first < _STILL_S:
+    if life.last - life.first < STILL_S:
         return None
     _, xyz = life.places()
     if len(xyz) < 4 * _PIECES:
@@ -55,7 +64,7 @@ def motionless(life: Life) -> str | None:
         middles = np.stack([_middle(piece) for piece in pieces])
         moved = np.sqrt((np.nanstd(middles, 0) ** 2).sum(-1))
     moved = moved[np.isfinite(moved)]
-    if len(moved) and np.quantile(moved, 0.75) < _STILL_M:
+    if len(moved) and np.quantile(moved, 0.9) < _STILL_M:
         return f"did not move at all in {life.last - life.first:.1f} s: a picture or a dummy"
     return None
 

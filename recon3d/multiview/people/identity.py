@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 
 from recon3d.geometry.links import Links
 from recon3d.multiview.people.evidence import unlike
-from recon3d.multiview.people.ghosts import mirror_images, motionless, too_short, unlikely
+from recon3d.multiview.people.ghosts import STILL_S, mirror_images, motionless, too_short, unlikely
 from recon3d.multiview.people.life import Life
 
 _FASTEST, _REACH_M = 6.0, 0.6  # m/s, and m: farther nobody goes in the meantime
@@ -18,6 +18,7 @@ _PLACEMENT_M = 0.003  # by which the same bones differ from one part of a room t
 _SAME, _ALSO = 3.0, 9.0  # mean squared sigmas of bones: alone they tell one person; with the place they only must not deny it
 _FEW = 4  # bones
 _CHECKED, _UNCHECKED = 3.0, 2.4  # views that show somebody's place: where the first do of one, who has less than the other stands outside
+_BEHIND = 0.9  # cameras that somebody is behind of, on average
 _OVERLAP_S = 0.2  # that somebody may be two tracks at once, when one takes over from the other
 
 
@@ -85,9 +86,12 @@ def identify(
     """
     refused: list[tuple[list[Life], str]] = []
     good: list[Life] = []
-    for life in sorted(lives, key=lambda one: (one.first, one.track)):
-        # What is no human may be a parked car, or a cow: it may stand still.
-        reason = unlikely(life, bones) or (motionless(life) if len(bones.pairs) else None)
+    ordered = sorted(lives, key=lambda one: (one.first, one.track))
+    # What is no human may be a parked car, or a cow: it may stand still. So may the one person of a take.
+    still = {life.track: motionless(life) for life in ordered} if len(bones.pairs) else {}
+    moving = any(still.get(life.track) is None and life.last - life.first >= STILL_S for life in ordered)
+    for life in ordered:
+        reason = unlikely(life, bones) or (still.get(life.track) if moving else None)
         if reason is None:
             good.append(life)
         else:
@@ -111,9 +115,11 @@ def _reasons(chains: Sequence[Sequence[Life]], take_s: float, most: int) -> list
     checked = max(showing, default=0.0) >= _CHECKED
     out: list[str | None] = []
     for chain, views in zip(chains, showing, strict=True):
-        reason = too_short(sum(life.last - life.first for life in chain), take_s)
-        if reason is None and checked and views < _UNCHECKED:
-            reason = "only two cameras show its place, so that nothing checks where it is: an onlooker?"
+        seen_by = _sightings(chain) / max(sum(life.frames for life in chain), 1)
+        reason = too_short(sum(life.last - life.first for life in chain), take_s, seen_by, views)
+        behind = sum(life.behind for life in chain) / max(sum(life.frames for life in chain), 1)
+        if reason is None and checked and views < _UNCHECKED and behind >= _BEHIND:
+            reason = "stands behind or beside a camera where only two others look, so that nothing checks it: an onlooker?"
         out.append(reason)
     kept = [k for k, reason in enumerate(out) if reason is None]
     if 0 < most < len(kept):
@@ -142,38 +148,53 @@ def _sightings(chain: Sequence[Life]) -> int:
 
 
 def _chains(lives: Sequence[Life]) -> tuple[list[list[Life]], list[str]]:
-    """Tracks of one person each, in the order of their appearance."""
-    pieces = [life.pieces() for life in lives]
-    scatter = _scatter([spread for _, _, spread in pieces])
-    chains: list[list[int]] = []
+    """Tracks of one person each, in the order of their appearance: joined by place first, then by bones."""
+    pieces = {life.track: life.pieces() for life in lives}
+    scatter = _scatter([spread for _, _, spread in pieces.values()])
+    runs: list[list[Life]] = []
+    for life in lives:
+        offers = [(np.nan_to_num(_apart([pieces[m.track] for m in run], [pieces[life.track]], scatter)), k) for k, run in enumerate(runs)]
+        near = [(off, k) for off, k in offers if off < _ALSO and _is_near(runs[k][-1], life)]
+        if near:
+            runs[min(near)[1]].append(life)
+        else:
+            runs.append([life])
+    chains: list[list[Life]] = []
     notes: list[str] = []
-    for b, life in enumerate(lives):
-        offers: list[tuple[float, float, int]] = []
-        for k, chain in enumerate(chains):
-            last = lives[chain[-1]]
-            gap = max(life.first - last.last, 0.0)
-            if life.first < last.last - _OVERLAP_S:
-                continue
-            way = _way(last, life, min(gap, _COAST_S))
-            if way > _REACH_M + _FASTEST * gap:
-                continue
-            off = _apart([pieces[m] for m in chain], pieces[b], scatter) + float(unlike(lives[chain[-1]].look, life.look))
-            near = gap <= _SHORT_S and way <= _REACH_M + _SLOW * gap
-            if near and not off > _ALSO:
-                offers.append((np.nan_to_num(off) - _ALSO, off, k))
-            elif off < _SAME and life.first >= last.last:
-                offers.append((off, off, k))
-        offers.sort()
+    for run in runs:
+        offers = sorted(
+            (_apart([pieces[m.track] for m in chain], [pieces[m.track] for m in run], scatter) + _unlike(chain, run), k)
+            for k, chain in enumerate(chains)
+            if max(life.last for life in chain) <= run[0].first + _OVERLAP_S and _can_reach(chain[-1], run[0])
+        )
+        offers = [(off, k) for off, k in offers if off < _SAME]  # NaN is not
         if not offers:
-            chains.append([b])
+            chains.append(run)
             continue
-        first, off, k = offers[0]
-        if first >= 0 and len(offers) > 1 and offers[1][1] < 2 * off + 1:
+        off, k = offers[0]
+        if len(offers) > 1 and offers[1][0] < 2 * off + 1:
             notes.append(
-                f"who came at {life.first:.1f} s may be either of two people who had left, by its bones; it is taken for the likelier one"
+                f"who came at {run[0].first:.1f} s may be either of two people who had left, by its bones; it is taken for the likelier one"
             )
-        chains[k].append(b)
-    return [[lives[m] for m in chain] for chain in chains], notes
+        chains[k] = [*chains[k], *run]
+    return chains, notes
+
+
+def _is_near(last: Life, life: Life) -> bool:
+    """Whether somebody came so soon and so near to where another was lost that the place tells."""
+    gap = life.first - last.last
+    return -_OVERLAP_S <= gap <= _SHORT_S and _way(last, life, min(max(gap, 0.0), _COAST_S)) <= _REACH_M + _SLOW * max(gap, 0.0)
+
+
+def _can_reach(last: Life, life: Life) -> bool:
+    gap = max(life.first - last.last, 0.0)
+    return not _way(last, life, min(gap, _COAST_S)) > _REACH_M + _FASTEST * gap
+
+
+def _unlike(chain: Sequence[Life], run: Sequence[Life]) -> float:
+    """What looks say against two chains' being one person, in squared sigmas."""
+    known = [[life.look for life in part if len(life.look)] for part in (chain, run)]
+    return float(unlike(np.sum(known[0], 0), np.sum(known[1], 0))) if all(known) else 0.0
 
 
 Pieces = tuple[Float[np.ndarray, "bones"], Float[np.ndarray, "bones"], Float[np.ndarray, "bones"]]
@@ -182,22 +203,26 @@ Pieces = tuple[Float[np.ndarray, "bones"], Float[np.ndarray, "bones"], Float[np.
 
 def _scatter(spreads: Sequence[Float[np.ndarray, "bones"]]) -> Float[np.ndarray, "bones"]:
     """How much the lengths of one person differ from one piece of a life to another, m^2, pooled over everybody."""
-    known = np.array(list(spreads)).reshape(len(spreads), -1)
-    if not known.size:
+    if not spreads or not len(spreads[0]):
         return np.zeros(0)
+    known = np.stack(list(spreads))
     with np.errstate(invalid="ignore"):
         usual = np.array([np.median(c[np.isfinite(c)]) if np.isfinite(c).any() else np.nan for c in known.T])
     fallback = np.nanmedian(usual) if np.isfinite(usual).any() else 0.01**2
     return np.where(np.isfinite(usual), usual, fallback)
 
 
-def _apart(chain: Sequence[Pieces], other: Pieces, scatter: Float[np.ndarray, "bones"]) -> float:
-    """Mean squared sigmas between the bones of a chain of tracks and of another; NaN where too few are known to tell."""
-    count = np.sum([number for _, number, _ in chain], 0)
-    length = np.sum([np.nan_to_num(values) * number for values, number, _ in chain], 0) / np.maximum(count, 1)
-    known = (count > 0) & (other[1] > 0)
+def _apart(chain: Sequence[Pieces], other: Sequence[Pieces], scatter: Float[np.ndarray, "bones"]) -> float:
+    """Mean squared sigmas between the bones of two chains of tracks; NaN where too few are known to tell."""
+    (length, count), (theirs, number) = _pooled(chain), _pooled(other)
+    known = (count > 0) & (number > 0)
     if known.sum() < _FEW:
         return float("nan")
-    variance = scatter * (1 / np.maximum(count, 1) + 1 / np.maximum(other[1], 1)) + 2 * _PLACEMENT_M**2
-    square = (length - np.nan_to_num(other[0])) ** 2 / variance
-    return float(square[known].mean())
+    variance = scatter * (1 / np.maximum(count, 1) + 1 / np.maximum(number, 1)) + 2 * _PLACEMENT_M**2
+    return float(((length - theirs) ** 2 / variance)[known].mean())
+
+
+def _pooled(parts: Sequence[Pieces]) -> tuple[Float[np.ndarray, "bones"], Float[np.ndarray, "bones"]]:
+    """Lengths over several tracks, and the number of pieces that tell them."""
+    count = np.sum([number for _, number, _ in parts], 0)
+    return np.sum([np.nan_to_num(values) * number for values, number, _ in parts], 0) / np.maximum(count, 1), count

@@ -3,12 +3,13 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from recon3d.arrays import finite_median
 
 _PIECE_S, _MOST_PIECES = 0.25, 16  # whose medians tell how much lengths scatter
-_VOTES = 3
+_VOTES = 3  # samples that outvote a wrong one
+_PIECE_SAMPLES = 5  # at the least, where there are several pieces
 _SAMPLES = 512  # of lengths and of places; when they are full every second is dropped
 
 
@@ -37,6 +38,8 @@ class Life:
     seen: int = 0
     views: int = 0
     showing: int = 0
+    behind: int = 0
+    """Sum of the cameras that it was behind of."""
     points: int = 0
     """Sum of the points that two views told."""
     start: Float[np.ndarray, "joints 3"] | None = None
@@ -48,8 +51,8 @@ class Life:
     _lengths: list[Float[np.ndarray, "bones"]] = field(default_factory=list)
     _places: list[tuple[float, Float[np.ndarray, "joints 3"]]] = field(default_factory=list)
     _stride: int = 1
-    _unsure: tuple[int, int, int] = (0, 0, 0)
-    """Frames, views and showing since two views last saw it: they count once two do again."""
+    _unsure: tuple[int, int, int, int] = (0, 0, 0, 0)
+    """Frames, views, showing and behind since two views last saw it: they count once two do again."""
 
     def __post_init__(self) -> None:
         self.last = self.first
@@ -63,14 +66,14 @@ class Life:
         velocity: Float[np.ndarray, "joints 3"],
         lengths: Float[np.ndarray, "bones"],
         told: int,
+        behind: int,
     ) -> None:
-        """One more frame: by how many views it is seen, where it is, and how many points two views told."""
-        frames, all_views, all_showing = self._unsure
-        self._unsure = frames + 1, all_views + views, all_showing + showing
+        """One more frame: by how many views it is seen, where, how many points two views told, how many cameras it is behind of."""
+        self._unsure = _sum(self._unsure, (1, views, showing, behind))
         if views < 2:
             return
-        self.frames, self.views, self.showing = (a + b for a, b in zip((self.frames, self.views, self.showing), self._unsure, strict=True))
-        self._unsure = (0, 0, 0)
+        self.frames, self.views, self.showing, self.behind = _sum((self.frames, self.views, self.showing, self.behind), self._unsure)
+        self._unsure = (0, 0, 0, 0)
         self.last, self.end = time, xyz
         if self.start is None:
             self.start = xyz
@@ -88,17 +91,16 @@ class Life:
         """Whether it is new and was hardly seen since."""
         return self.last - self.first < crib_s <= time - self.first and self.seen < share * (self.frames + self._unsure[0])
 
-    def lengths(self) -> tuple[Float[np.ndarray, "bones"], Float[np.ndarray, "bones"], Float[np.ndarray, "bones"]]:
-        """Median of each bone (m; NaN where never seen), its scatter from frame to frame, and how often it was measured."""
+    def lengths(self) -> tuple[Float[np.ndarray, "bones"], Int[np.ndarray, "bones"]]:
+        """Median of each bone (m; NaN where never seen), and how often it was measured."""
         values = np.array(self._lengths).reshape(len(self._lengths), self.bones)
         middle = np.array([finite_median(column) for column in values.T])
-        scatter = 1.4826 * np.array([finite_median(np.abs(column - m)) for column, m in zip(values.T, middle, strict=True)])
-        return middle, scatter, np.isfinite(values).sum(0)
+        return middle, np.isfinite(values).sum(0)
 
     def pieces(self) -> tuple[Float[np.ndarray, "bones"], Float[np.ndarray, "bones"], Float[np.ndarray, "bones"]]:
         """Mean over pieces of its life of each bone's median there (m), how many pieces tell it, and their variance (NaN with one)."""
         values = np.array(self._lengths).reshape(len(self._lengths), self.bones)
-        count = int(np.clip((self.last - self.first) / _PIECE_S, 1, min(_MOST_PIECES, max(len(values), 1))))
+        count = int(np.clip((self.last - self.first) / _PIECE_S, 1, min(_MOST_PIECES, max(len(values) // _PIECE_SAMPLES, 1))))
         medians = np.array([[_told(column) for column in part.T] for part in np.array_split(values, count)])
         told = np.isfinite(medians)
         number = told.sum(0)
@@ -109,6 +111,10 @@ class Life:
     def places(self) -> tuple[Float[np.ndarray, "samples"], Float[np.ndarray, "samples joints 3"]]:
         """Times (s) and positions (m) from all over its life."""
         return np.array([t for t, _ in self._places]), np.stack([xyz for _, xyz in self._places])
+
+
+def _sum(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    return a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]
 
 
 def _told(lengths: Float[np.ndarray, "samples"]) -> float:

@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 from recon3d.geometry import CameraRig
 from recon3d.geometry.links import Links
 from recon3d.geometry.threads import single_threaded
-from recon3d.multiview.people.births import GATE, Scene, births, meeting_point
+from recon3d.multiview.people.births import GATE, Birth, Scene, births, meeting_point
 from recon3d.multiview.people.bodies import FAR_CHI2, Bodies, Look, compare
 from recon3d.multiview.people.evidence import Evidence, Sides, bones_of, prepare, sides_of, telling_points, unlike
 from recon3d.multiview.people.identity import Identities, identify
@@ -21,7 +21,18 @@ from recon3d.skeleton import Layout
 _WEAK_CHI2 = 22.0  # below which a detection that is nobody's may have a point or two of somebody
 _PATIENCE_S = 0.5  # that somebody whom fewer than two views see is followed on
 _CRIB_S, _CRIB_SHARE = 0.1, 0.5  # who is new is given up so soon if fewer of the frames show it
+_DOUBT_S, _DOUBT_FRAMES, _DOUBT_GAP_S, _DOUBT_M = 0.4, 4, 0.25, 0.4  # so long two views must agree on whom most others do not see
 _SAME_M = 0.15  # median distance below which two people are one
+
+
+@dataclass(slots=True, eq=False)
+class _Doubt:
+    """Somebody who may be there: place (m), first and last time (s), and frames in which two views agreed."""
+
+    place: Float[np.ndarray, "3"]
+    first: float
+    last: float
+    count: int
 
 
 @dataclass(slots=True, eq=False)
@@ -42,6 +53,7 @@ class PeopleTracker:
     min_confidence: float
     lives: dict[int, Life] = field(default_factory=dict)
     _ids: list[int] = field(default_factory=list)
+    _doubts: list[_Doubt] = field(default_factory=list)
     _first: float = np.nan
     _now: float = np.nan
     _bodies: Bodies = field(init=False)
@@ -92,7 +104,7 @@ class PeopleTracker:
         sigma = bodies.move(seconds)
         look = compare(bodies.xyz, sigma, poses, uv, variance, there, self._sides, bodies.fresh)
         seen = e.looks[frame]
-        cost = look.cost + unlike(seen[:, :, None], self._looks())
+        cost = look.cost + unlike(seen[:, :, None], self._looks(seen.shape[-1]))
         slot = assign(np.where(somebody[:, :, None], cost, np.inf))
         swapped = np.zeros((*slot.shape, self._sides.group.shape[1]), bool)
         free = somebody.copy()
@@ -109,7 +121,7 @@ class PeopleTracker:
         ids = list(self._ids)
         if len(bodies):
             self._learn(scene, slot)
-            self._record(time, look.showing(e.low, e.high), slot, told)
+            self._record(time, look.showing(e.low, e.high), look.behind, slot, told)
         if np.logical_or.reduce(free, axis=1).sum() >= 2:
             slot, swapped, ids = self._add(scene, free, time, slot, swapped, ids)
         if len(bodies):
@@ -119,15 +131,19 @@ class PeopleTracker:
         self._bury(time)
         return ids, slot, swapped
 
-    def _looks(self) -> Float[np.ndarray, "people features"]:
+    def _looks(self, features: int) -> Float[np.ndarray, "people features"]:
         """What everybody looked like so far; zero where unknown."""
-        return np.stack([self.lives[one].look for one in self._ids]) if self._ids else np.zeros((0, 0))
+        out = np.zeros((len(self._ids), features))
+        for k, one in enumerate(self._ids):
+            if len(self.lives[one].look) == features:
+                out[k] = self.lives[one].look
+        return out
 
     def _remember(self, seen: Float[np.ndarray, "views slots features"], slot: Int[np.ndarray, "views people"]) -> None:
         views, people = np.nonzero(slot >= 0)
         for one, look in zip(people.tolist(), seen[views, slot[views, people]], strict=True):
             life = self.lives[self._ids[one]]
-            life.look = life.look + look
+            life.look = life.look + look if len(life.look) == len(look) else look
 
     def _learn(self, scene: Scene, slot: Int[np.ndarray, "views people"]) -> None:
         """Place points that nobody has told yet, where two views do now."""
@@ -146,6 +162,7 @@ class PeopleTracker:
         self,
         time: float,
         showing: Int[np.ndarray, "people"],
+        behind: Int[np.ndarray, "people"],
         slot: Int[np.ndarray, "views people"],
         told: Int[np.ndarray, "people joints"],
     ) -> None:
@@ -154,10 +171,10 @@ class PeopleTracker:
         sure = (told[:, self._bones.pairs[:, 0]] >= 2) & (told[:, self._bones.pairs[:, 1]] >= 2)
         lengths = np.where(sure, lengths, np.nan)
         points = (told >= 2).sum(1)
+        xyz, velocity = self._bodies.xyz, self._bodies.velocity
         for k, one in enumerate(self._ids):
-            self.lives[one].see(
-                time, int(seen[k]), int(showing[k]), self._bodies.xyz[k], self._bodies.velocity[k], lengths[k], int(points[k])
-            )
+            facts = int(points[k]), int(behind[k])
+            self.lives[one].see(time, int(seen[k]), int(showing[k]), xyz[k], velocity[k], lengths[k], *facts)
 
     def _add(
         self,
@@ -170,6 +187,8 @@ class PeopleTracker:
     ) -> tuple[Int[np.ndarray, "views everybody"], Bool[np.ndarray, "views everybody groups"], list[int]]:
         """Follow whoever is new."""
         for birth in births(scene, free, GATE):
+            if not (birth.sure or self._persists(birth, time)):
+                continue
             apart = np.linalg.norm(self._bodies.xyz - birth.xyz, axis=-1)
             if len(apart) and np.nanmin(np.nanmedian(apart, 1), initial=np.inf) < _SAME_M:
                 continue
@@ -178,12 +197,24 @@ class PeopleTracker:
             self.lives[one] = Life(one, time, len(self._bones.pairs), np.zeros(scene.looks.shape[-1]))
             lengths = np.linalg.norm(birth.xyz[self._bones.pairs[:, 0]] - birth.xyz[self._bones.pairs[:, 1]], axis=-1)
             showing, points = int(scene.showing(birth.xyz[None]).sum()), int(np.isfinite(birth.xyz[:, 0]).sum())
-            self.lives[one].see(time, int((birth.slot >= 0).sum()), showing, birth.xyz, np.zeros_like(birth.xyz), lengths, points)
+            self.lives[one].see(time, int((birth.slot >= 0).sum()), showing, birth.xyz, np.zeros_like(birth.xyz), lengths, points, 0)
             self._ids.append(one)
             ids.append(one)
             slot = np.concatenate([slot, birth.slot[:, None]], 1)
             swapped = np.concatenate([swapped, np.zeros((len(slot), 1, swapped.shape[2]), bool)], 1)
         return slot, swapped, ids
+
+    def _persists(self, birth: Birth, time: float) -> bool:
+        """Whether somebody whom most views do not see was there all the time lately: false finds do not agree for long."""
+        place = np.nanmedian(birth.xyz, axis=0)
+        self._doubts = [doubt for doubt in self._doubts if time - doubt.last <= _DOUBT_GAP_S]
+        near = [doubt for doubt in self._doubts if np.linalg.norm(doubt.place - place) < _DOUBT_M and doubt.last < time]
+        if not near:
+            self._doubts.append(_Doubt(place, time, time, 1))
+            return False
+        doubt = near[0]
+        doubt.place, doubt.last, doubt.count = place, time, doubt.count + 1
+        return time - doubt.first >= _DOUBT_S and doubt.count >= _DOUBT_FRAMES
 
     def _bury(self, time: float) -> None:
         """Follow no longer who was not seen by two views for a while, or who is new and hardly seen."""
