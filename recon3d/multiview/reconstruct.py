@@ -13,12 +13,12 @@ from recon3d.multiview.agreement import Agreement, judge_agreement
 from recon3d.multiview.moving import PIECE, fold_agreement, fold_noise, standing, take
 from recon3d.multiview.noise import NoiseScale, estimate_noise
 from recon3d.multiview.people import Claim, PeopleTracker
-from recon3d.multiview.people.points import claims_of, points_of, slots_of
+from recon3d.multiview.people.points import answered, claims_of, hollow, points_of, slots_of
 from recon3d.multiview.plausible import refuse_all, refuse_giants, refuse_hopeless, refuse_nobody
 from recon3d.multiview.subject import SubjectTracker, subject_only
 from recon3d.multiview.sync import Seen, Timeline, Views, align_in_time, check_cameras, join, synchronise
 from recon3d.records import Association, Keypoints3D
-from recon3d.records.keypoints3d import concatenate
+from recon3d.records.keypoints3d import concatenate, of_people
 from recon3d.skeleton import LIMBS, Layout, body_links
 
 _SAMPLE_RUNS, _SAMPLE_RUN = 8, 6  # noise is measured on so many runs of so many frames
@@ -145,4 +145,6 @@ def reconstruct(seen: Sequence[Seen], rig: CameraRig, settings: MultiviewSetting
     identities = tracker.identities(settings.people)
     refuse_all(identities)
     claims = claims_of(identities)
-    return concatenate(list(reconstruct_windows(windows, claims, rig, known.noise, settings))), known
+    world = concatenate(list(reconstruct_windows(windows, claims, rig, known.noise, settings)))
+    empty = hollow(answered([world]), len(world))
+    return of_people(world, [person for person in world.people.tolist() if person not in empty]), known

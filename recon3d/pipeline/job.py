@@ -5,8 +5,10 @@ a run that finds a stage complete goes on to the next, one that was stopped in t
 goes on with the window that is missing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -38,6 +40,7 @@ from recon3d.multiview import (
     synchronise,
     to_rig_pixels,
 )
+from recon3d.multiview.people.points import HOLLOW, answered, hollow
 from recon3d.pipeline.export import export_take
 from recon3d.pipeline.inputs import Inputs, find_inputs, fingerprint, open_evidence, open_input_videos
 from recon3d.pipeline.people import FILE as EDITS
@@ -46,7 +49,7 @@ from recon3d.pipeline.scores import with_scores
 from recon3d.pipeline.settings import Settings, as_tables
 from recon3d.pipeline.summary import Person, Summary, summarise, write_report
 from recon3d.pipeline.take import Stage, StoredKeypoints, Take, motion_readers, world_readers
-from recon3d.records import Keypoints2D
+from recon3d.records import Keypoints2D, Keypoints3D
 from recon3d.records.keypoints3d import of_people
 from recon3d.skeleton import load_armature, load_layout
 
@@ -128,9 +131,11 @@ def _run(job: Job, progress: Progress) -> Result:
     known, found_people, whose = _people(job, rig, seen, timeline, take, evidence, progress)
     cast = cast_of(found_people, take, int(timeline.frame[0]), int(timeline.frame[-1]))
     worlds = _world(job, rig, seen, timeline, take, known, whose, cast, progress)
+    frames = {int(person): count for person, count in worlds.facts()["answered"].items()}
+    cast = cast.without(found_people, hollow(frames, len(timeline.frame)), HOLLOW)
     motions = _motion(job, take, worlds, cast, prints, progress)
     stages = [evidence, whose, worlds, motions]
-    readers = world_readers(worlds.windows("people"))
+    readers = [partial(_of_people, reader, tuple(cast.names)) for reader in world_readers(worlds.windows("people"))]
     people = [Person(one, name, motion_readers(motions.windows(str(one)))) for one, name in cast.names.items()]
     io.write_rig_toml(take.folder / "rig.toml", whole)
     for view in seen:
@@ -148,6 +153,10 @@ def _run(job: Job, progress: Progress) -> Result:
     report = write_report(take, summary, rig, readers, people)
     exports = export_take(take, formats)
     return Result(take, summary, (*exports, *report))
+
+
+def _of_people(reader: Callable[[], Keypoints3D], people: tuple[int, ...]) -> Keypoints3D:
+    return of_people(reader(), people)
 
 
 def _formats(job: Job, rig: CameraRig, frames: int) -> tuple[list[str], list[str]]:
@@ -310,11 +319,13 @@ def _world(
         total, at = len(timeline.frame), 0
         found = (io.read_association(path) for path in whose.windows("whose"))
         windows = zip(synchronise(seen, timeline, settings.window), found, strict=True)
+        frames: Counter[int] = Counter()
         for k, world in enumerate(reconstruct_windows(windows, cast.claims, rig, known.noise, settings)):
+            frames.update(answered([world]))
             io.write_keypoints3d(stage.path("people", k), [lambda world=world: world])
             at += len(world)
             progress("triangulating", at, total)
-        stage.finish({})
+        stage.finish({"answered": {str(person): count for person, count in frames.items()}})
     return stage
 
 

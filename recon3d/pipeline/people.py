@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,22 @@ class Cast:
     claims: tuple[Claim, ...]
     names: Mapping[int, str]
     refused: tuple[Somebody, ...]
+
+    def without(self, identities: Identities, people: Sequence[int], reason: str) -> "Cast":
+        """The same without some of the people, who are refused for this reason.
+
+        Raises:
+            InputError: nobody is left.
+        """
+        if not people:
+            return self
+        names = {one: name for one, name in self.names.items() if one not in people}
+        if not names:
+            raise InputError(f"nobody is left: {reason}; there were {_listing(identities)}")
+        known = {one.id: one for one in identities.everybody}
+        gone = [known.get(one) or Somebody(one, (), 0.0, 0.0, 0.0) for one in people]
+        refused = [replace(one, reason=reason) for one in gone]
+        return Cast(tuple(claim for claim in self.claims if claim.person in names), names, (*self.refused, *refused))
 
 
 def read_edits(path: Path) -> Edits:

@@ -13,6 +13,7 @@ from recon3d.multiview import MultiviewSettings, NoiseScale, align_in_time, peop
 from recon3d.multiview.people.points import claims_of
 from recon3d.multiview.reconstruct import reconstruct_windows
 from recon3d.records.keypoints3d import concatenate
+from recon3d.skeleton import Layout, other_side
 from recon3d.synthetic import Crowd, CrowdSettings, NoiseSettings, make_crowd, make_person, make_rig, make_strollers
 from recon3d.synthetic.rigs import look_at
 from tests.worlds import BALANCE4
@@ -369,6 +370,115 @@ def test_parts_of_two_people_are_nobody():
     identities, found, _ = follow(both, rig)
     assert len(identities.people) <= 2
     assert judged(crowd, found).ghosts == 0
+
+
+def test_a_return_in_pieces_is_one_return():
+    """Who comes back is found for two frames, lost, and found again: all of it is the one who left."""
+    frames = 480
+    t = np.linspace(0, 8, frames)
+    way = np.interp(t, [0, 2.5, 3.5, 5, 6, 8], [0, 1.2, 4.6, 4.6, 1.2, 0.2])
+    people = [make_person("path", frames, seed=1, path=np.stack([way, 0.2 * t], -1))]
+    rig = make_rig("ring", 5, distance=5.0, seed=1)
+    crowd = make_crowd(rig, people, QUIET, 1)
+    back = int(np.flatnonzero(np.isfinite(crowd.people[240:, 0, 0, 0]))[0]) + 240
+    seen = []
+    for record in crowd.seen:
+        xy, confidence = record.xy.copy(), record.confidence.copy()
+        xy[back + 3 : back + 12], confidence[back + 3 : back + 12] = np.nan, 0.0
+        seen.append(replace(record, xy=xy, confidence=confidence))
+    identities, _, _ = follow(seen, rig)
+    (one,) = identities.people
+    assert one.last > 7.9
+    assert one.first == 0
+
+
+@pytest.mark.parametrize("hidden", [3, 4])
+def test_somebody_hidden_from_most_cameras_is_told(hidden):
+    """Two of five or six cameras see somebody whom furniture hides from the others: refused by name, never silently lost."""
+    rig = make_rig("ring", 2 + hidden, distance=5.0)
+    crowd = make_crowd(rig, [walker((-1, -0.5), (1, -0.5), 150, 1), walker((0.4, 0.9), (-0.4, 0.9), 150, 2)], QUIET)
+    seen = without(crowd, 1, rig.names[2:])
+    identities, _, _ = follow(seen, rig)
+    assert len(identities.everybody) == 2
+    other = identities.everybody[1]
+    assert other.reason is None or "of the" in other.reason
+
+
+def test_the_only_person_may_stand_still():
+    frames = 300
+    rig = make_rig("ring", 4, distance=5.0)
+    person = make_person("on_the_spot", frames, seed=9)
+    frozen = replace(person, keypoints=np.broadcast_to(person.keypoints[40:41], person.keypoints.shape).copy())
+    crowd = make_crowd(rig, [frozen], QUIET)
+    found, _ = reconstruct(list(crowd.seen), rig)
+    assert len(found.people) == 1
+
+
+def test_two_noisy_cameras_see_a_person():
+    """Depth is poor: single frames' bones scatter by a third, and are a person's."""
+    rig = CameraRig(make_rig("ring", 6, distance=5.0).cameras[:2])
+    crowd = make_crowd(
+        rig, [walker((-1, 0), (1, 0), 90, 1, 15.0)], CrowdSettings(NoiseSettings(sigma_px=10.0, outliers=0, missing=0.05), false=0)
+    )
+    identities, _, _ = follow(list(crowd.seen), rig)
+    assert len(identities.people) == 1
+
+
+def test_somebody_where_only_two_cameras_look_is_a_person():
+    """Four cameras along a wide stage: who stands at its end, before the cameras, is nobody's onlooker."""
+    intrinsics = make_rig("ring", 1).cameras[0].intrinsics
+    cameras = []
+    for k, (x, at) in enumerate([(-3.0, -2.6), (-1.0, -0.9), (1.0, 0.9), (3.0, 2.6)]):
+        cameras.append(Camera(f"cam{k}", intrinsics, look_at(np.array([x, -5.0, 2.0]), np.array([at, 0, 0.9]))))
+    rig = CameraRig(tuple(cameras))
+    people = [walker((-0.4, -0.3), (0.4, 0.3), 120, 1), walker((3.0, 0.2), (3.2, -0.2), 120, 2)]
+    crowd = make_crowd(rig, people, QUIET, room_m=10.0)
+    identities, _, _ = follow(without(crowd, 1, ("cam0", "cam1")), rig)
+    assert len(identities.people) == 2 or "of the" in (identities.refused[0].reason or "")
+
+
+def test_sigmas_that_are_nothing():
+    rig = make_rig("ring", 3, distance=5.0)
+    crowd = make_crowd(rig, [walker((-1, 0), (1, 0), 40, 1)], QUIET)
+    tiny = [
+        replace(record, sigma_px=np.where(np.isfinite(record.sigma_px), np.float32(1e-20), np.nan).astype(np.float32))
+        for record in crowd.seen
+    ]
+    identities, _, _ = follow(tiny, rig)
+    assert len(identities.people) <= 1
+    odd = [
+        replace(record, sigma_px=np.full_like(record.sigma_px, value))
+        for record, value in zip(crowd.seen, (0, np.nan, np.inf), strict=True)
+    ]
+    identities, _, _ = follow(odd, rig)
+    assert identities.people == ()
+
+
+def test_looks_of_some_windows_only():
+    rig = make_rig("ring", 3, distance=5.0)
+    crowd = make_crowd(rig, [walker((-1, 0), (1, 0), 60, 1)], QUIET)
+    noise = NoiseScale(np.ones(3), np.ones(3), 1)
+    tracker = people_tracker(rig, crowd.layout, noise, MultiviewSettings())
+    first, second, third = synchronise(crowd.seen, align_in_time(crowd.seen, rig), 20)
+    tracker.follow(first)
+    tracker.follow(second, np.ones((*second.xy.shape[:3], 8)))
+    tracker.follow(third)
+    assert len(tracker.identities().people) == 1
+
+
+@pytest.mark.parametrize("points", [("nose", "left_hip", "right_hip"), ("nose", "left_hip"), ("ball",)])
+def test_layouts_of_few_points(points):
+    rig = make_rig("ring", 4, distance=5.0)
+    crowd = make_crowd(rig, [walker((-1, 0), (1, 0), 60, 1)], QUIET)
+    names = ["left_hip" if name == "ball" else name for name in points]
+    columns = crowd.layout.indices(names)
+    mirror = np.array([points.index(other_side(name)) if other_side(name) in points else k for k, name in enumerate(points)])
+    layout = Layout("few", "few", points, np.zeros((0, 2), np.int64), mirror)
+    arrays = ("xy", "confidence", "sigma_px")
+    seen = [replace(record, layout=layout, **{n: np.array(getattr(record, n)[:, :, columns]) for n in arrays}) for record in crowd.seen]
+    found, _ = reconstruct(seen, rig)
+    assert len(found.people) == 1
+    assert np.nanmedian(np.linalg.norm(found.xyz[:, 0] - crowd.people[:, 0, columns], axis=-1)) < 0.03
 
 
 def test_the_one_who_was_seen_most_is_kept():

@@ -48,6 +48,14 @@ def test_every_edit():
     assert [one.reason for one in dropped.refused] == ["dropped by hand", "seen for 0.10 s only"]
 
 
+def test_a_cut_onto_somebody_refused_brings_no_ghost_back():
+    found = cast(FOUND, Edits(cut=(Cut(0, 40, 2),)))
+    assert owners(found, 50) == {0: 2, 3: 2, 1: 1}
+    assert owners(found, 10) == {0: 0, 3: 0, 1: 1}
+    both = cast(FOUND, Edits(cut=(Cut(2, 40, 8),), keep=(2,)))
+    assert owners(both, 50)[2] == 8
+
+
 def test_two_cuts_put_two_people_right_who_were_exchanged():
     found = cast(FOUND, Edits(cut=(Cut(0, 40, 1), Cut(1, 40, 0))))
     assert owners(found, 39) == {0: 0, 3: 0, 1: 1}
@@ -65,6 +73,10 @@ def test_two_cuts_put_two_people_right_who_were_exchanged():
         (Edits(cut=(Cut(8, 4, 1),)), "cut: there is no 8"),
         (Edits(drop=(0, 1)), "nobody is left"),
         (Edits(name={0: "1"}), "two people would be called '1'"),
+        (Edits(merge=((0, 1), (1, 2))), "merge: 1 is merged into 0 already; write one group"),
+        (Edits(merge=((0, 1),), drop=(1,)), "drop: 1 is merged into 0; drop that"),
+        (Edits(merge=((0, 1),), name={1: "anna"}), "name: 1 is merged into 0; name that"),
+        (Edits(cut=(Cut(0, 4, 7), Cut(0, 4, 8))), "cut: 0 is cut twice at frame 4"),
     ],
 )
 def test_edits_of_nobody(edits, words):
@@ -175,6 +187,23 @@ def test_edits_are_replayed_and_nothing_else_is_done_again(world, tmp_path):
     pipeline.run(job(folder, out, ("bvh",)))
     assert sorted(p.stem for p in (out / "motion").iterdir()) == ["0", "1"]
     assert not list((out / "exports").glob("later*"))
+
+
+def test_edits_that_come_to_nothing(world, tmp_path):
+    folder, _, _ = world
+    out = tmp_path / "take"
+    out.mkdir()
+    (out / "people.toml").write_text("drop = [1]\n")  # written before the first run
+    result = pipeline.run(job(folder, out, ("bvh",)))
+    assert [one.name for one in result.summary.people] == ["0"]
+    (out / "people.toml").write_text("[[cut]]\nperson = 0\nframe = 5000\nnew = 7\n")
+    with pytest.raises(InputError, match="cut: frame 5000 is not inside the take, 1 to 89"):
+        pipeline.run(job(folder, out, ("bvh",)))
+    (out / "people.toml").write_text("[[cut]]\nperson = 0\nframe = 88\nnew = 7\n")
+    result = pipeline.run(job(folder, out, ("bvh",)))
+    assert [one.name for one in result.summary.people] == ["0", "1"]
+    assert any(one["id"] == 7 and "hardly any of its points" in one["reason"] for one in result.summary.refused)
+    assert not (out / "exports" / "7.bvh").exists()
 
 
 def test_everybody_has_a_picture(world, tmp_path):

@@ -1,6 +1,6 @@
 """Where everybody's points are, once it is known which detections are whose: one robust triangulation for all."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,9 @@ from recon3d.multiview.sync import Views
 from recon3d.records import Association, Keypoints3D, State
 from recon3d.skeleton import Layout
 
+HOLLOW = "the cameras that see it agree on hardly any of its points"
+"""Why people who are `hollow` are refused."""
+_POINTS, _FRAMES = 4, 5
 _ARM = ("shoulder", "elbow", "wrist", "hand", "thumb", "index", "middle", "ring", "pinky", "little", "finger")
 _LEG = ("hip", "knee", "ankle", "heel", "toe", "foot")
 
@@ -62,6 +65,22 @@ def slots_of(
         rows = rows[(found.slot[rows, own] >= 0).sum(1) >= (slot[rows, at] >= 0).sum(1)]
         slot[rows, at], swapped[rows, at] = found.slot[rows, own], found.swapped[rows, own]
     return people, slot.transpose(2, 0, 1), swapped.transpose(2, 0, 1, 3)
+
+
+def answered(worlds: Iterable[Keypoints3D]) -> dict[int, int]:
+    """For each person the frames in which it has enough points to be somebody."""
+    out: dict[int, int] = {}
+    for world in worlds:
+        least = min(_POINTS, len(world.layout))
+        count = ((world.state == State.OBSERVED).sum(-1) >= least).sum(0)
+        for person, frames in zip(world.people.tolist(), count.tolist(), strict=True):
+            out[person] = out.get(person, 0) + frames
+    return out
+
+
+def hollow(frames: Mapping[int, int], total: int) -> list[int]:
+    """People of whom next to nothing could be triangulated, in a take of so many frames."""
+    return [person for person, count in frames.items() if count < min(_FRAMES, -(-total // 2))]
 
 
 def limb_groups(layout: Layout, groups: int) -> Bool[np.ndarray, "groups joints"]:
