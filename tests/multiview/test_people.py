@@ -401,7 +401,8 @@ def test_somebody_hidden_from_most_cameras_is_told(hidden):
     identities, _, _ = follow(seen, rig)
     assert len(identities.everybody) == 2
     other = identities.everybody[1]
-    assert other.reason is None or "of the" in other.reason
+    assert other.reason is not None
+    assert other.reason.startswith(f"seen by 2.0 of the {2 + hidden}.0 views")
 
 
 def test_the_only_person_may_stand_still():
@@ -434,7 +435,7 @@ def test_somebody_where_only_two_cameras_look_is_a_person():
     people = [walker((-0.4, -0.3), (0.4, 0.3), 120, 1), walker((3.0, 0.2), (3.2, -0.2), 120, 2)]
     crowd = make_crowd(rig, people, QUIET, room_m=10.0)
     identities, _, _ = follow(without(crowd, 1, ("cam0", "cam1")), rig)
-    assert len(identities.people) == 2 or "of the" in (identities.refused[0].reason or "")
+    assert len(identities.people) == 2
 
 
 def test_sigmas_that_are_nothing():
