@@ -14,6 +14,8 @@ from recon3d.cli.evidence import Convert, Detect, Quantise, Systems
 if TYPE_CHECKING:
     from rich.console import Console
 
+_LISTED = 8  # refused people in the summary
+
 # Heavy imports stay inside the functions: `recon3d --help` must answer at once.
 
 
@@ -250,8 +252,10 @@ def _print_people(out: "Console", s: dict[str, Any]) -> None:
         numbers = (100 * one["observed"], one["residual_px"], one["sigma_mm"])
         people.add_row(one["name"], f"{one['first_s']:.2f}", f"{one['last_s']:.2f}", *(_number(v) for v in numbers))
     out.print(people)
-    for one in s["refused"]:
+    for one in s["refused"][:_LISTED]:
         out.print(f"refused {one['id']}, {one['first_s']:.2f} to {one['last_s']:.2f} s: {one['reason']}", markup=False)
+    if len(s["refused"]) > _LISTED:
+        out.print(f"and {len(s['refused']) - _LISTED} more, in report.json")
 
 
 def _number(value: float | None) -> str:

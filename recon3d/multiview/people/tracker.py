@@ -44,7 +44,7 @@ class PeopleTracker:
         layout: of the detections.
         scale: factor on each camera's sigmas.
         min_confidence: points below are not used.
-        lives: of everybody who was ever followed, by id.
+        lives: of everybody who was followed for more than a moment, by id.
     """
 
     rig: CameraRig
@@ -53,6 +53,7 @@ class PeopleTracker:
     min_confidence: float
     lives: dict[int, Life] = field(default_factory=dict)
     _ids: list[int] = field(default_factory=list)
+    _next: int = 0
     _doubts: list[_Doubt] = field(default_factory=list)
     _first: float = np.nan
     _now: float = np.nan
@@ -192,7 +193,7 @@ class PeopleTracker:
             apart = np.linalg.norm(self._bodies.xyz - birth.xyz, axis=-1)
             if len(apart) and np.nanmin(np.nanmedian(apart, 1), initial=np.inf) < _SAME_M:
                 continue
-            one = len(self.lives)
+            one, self._next = self._next, self._next + 1
             self._bodies.add(birth.xyz)
             self.lives[one] = Life(one, time, len(self._bones.pairs), np.zeros(scene.looks.shape[-1]))
             lengths = np.linalg.norm(birth.xyz[self._bones.pairs[:, 0]] - birth.xyz[self._bones.pairs[:, 1]], axis=-1)
@@ -219,7 +220,10 @@ class PeopleTracker:
     def _bury(self, time: float) -> None:
         """Follow no longer who was not seen by two views for a while, or who is new and hardly seen."""
         lives = [self.lives[one] for one in self._ids]
-        kept = np.array([time - life.last < _PATIENCE_S and not life.stillborn(time, _CRIB_S, _CRIB_SHARE) for life in lives], bool)
+        stillborn = [life.track for life in lives if life.stillborn(time, _CRIB_S, _CRIB_SHARE)]
+        kept = np.array([time - life.last < _PATIENCE_S and life.track not in stillborn for life in lives], bool)
+        for one in stillborn:
+            del self.lives[one]  # a find of some frames, of which a long take has thousands
         if not kept.all():
             self._bodies.keep(kept)
             self._ids = [one for one, keep in zip(self._ids, kept, strict=True) if keep]
