@@ -105,7 +105,7 @@ class PeopleTracker:
         sigma = bodies.move(seconds)
         look = compare(bodies.xyz, sigma, poses, uv, variance, there, self._sides, bodies.fresh)
         seen = e.looks[frame]
-        cost = look.cost + unlike(seen[:, :, None], self._looks(seen.shape[-1]))
+        cost = look.cost + unlike(seen[:, :, None], self._looks(seen.shape[-1])) if seen.shape[-1] else look.cost
         slot = assign(np.where(somebody[:, :, None], cost, np.inf))
         swapped = np.zeros((*slot.shape, self._sides.group.shape[1]), bool)
         free = somebody.copy()
@@ -149,7 +149,10 @@ class PeopleTracker:
     def _learn(self, scene: Scene, slot: Int[np.ndarray, "views people"]) -> None:
         """Place points that nobody has told yet, where two views do now."""
         unknown = ~np.isfinite(self._bodies.xyz[..., 0])
-        for person in np.flatnonzero(unknown.any(1) & ((slot >= 0).sum(0) >= 2)).tolist():
+        if not unknown.any():
+            return
+        shown = scene.there[np.arange(len(slot))[:, None], np.maximum(slot, 0)] & (slot >= 0)[..., None]
+        for person in np.flatnonzero((unknown & (shown.sum(0) >= 2)).any(1)).tolist():
             found = meeting_point(scene, slot[:, person], self._bodies.xyz[person])
             found = np.where(unknown[person][:, None], found, np.nan)
             again = scene.compare(found[None], np.full((1, len(found)), 0.04))
@@ -240,7 +243,13 @@ def _lend(look: Look, slot: Int[np.ndarray, "views everybody"]) -> None:
     people = look.cost.shape[2]
     seen = slot[:, :people] >= 0
     placed = seen.sum(0) >= 2  # whose place is not known now comes near to everything
-    if not (placed & ~seen).any():
+    lacking = (placed & ~seen).any(1)
+    if not lacking.any():
+        return
+    free = np.logical_or.reduce(look.counted, axis=(2, 3))
+    view, person = np.nonzero(slot >= 0)
+    free[view, slot[view, person]] = False
+    if not (np.logical_or.reduce(free, axis=1) & lacking).any():
         return
     count = look.counted.sum(-1)
     cost = np.where((count > 0) & placed, (look.chi2 * look.counted).sum(-1) / np.maximum(count, 1), np.inf)
