@@ -98,7 +98,7 @@ def test_arrays_of_another_shape(tmp_path):
     np.savez(tmp_path / "c.npz", xyz=body(), frame=np.array([1, 1, 2]))
     with pytest.raises(Recon3dError, match="different whole numbers"):
         read_truth(tmp_path / "c.npz", "lsp_14")
-    np.save(tmp_path / "d.npy", np.array([None], dtype=object), allow_pickle=True)
+    np.save(tmp_path / "d.npy", np.array([None], dtype=object), allow_pickle=True)  # a pickle, to be refused unread
     with pytest.raises(Recon3dError, match="not a complete file"):
         read_truth(tmp_path / "d.npy", "lsp_14")
 

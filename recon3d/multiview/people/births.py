@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 
 from recon3d.geometry import CameraRig
 from recon3d.geometry.links import Links
-from recon3d.multiview.people.bodies import FAR_CHI2, MOST, Look, Sides, compare
+from recon3d.multiview.people.bodies import FAR_CHI2, Look, Sides, compare
 from recon3d.multiview.people.evidence import MIN_POINTS, bones_of, prepare, sides_of, unlike
 from recon3d.multiview.sync import Views
 
@@ -76,13 +76,13 @@ class Scene:
         """People against all detections."""
         return compare(xyz, sigma, self.poses, self.uv, self.variance, self.there, self.sides, float(sigma.min(initial=_PLACE_M)))
 
-    def showing(self, xyz: Float[np.ndarray, "people joints 3"]) -> Bool[np.ndarray, "views people"]:
-        """Which views have most of a person inside their image."""
-        camera = np.einsum("vij,pkj->vpki", self.poses[:, :, :3], xyz) + self.poses[:, None, None, :, 3]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            image = camera[..., :2] / camera[..., 2:]
-            inside = ((image > self.low[:, None, None]) & (image < self.high[:, None, None])).all(-1) & (camera[..., 2] > 0)
-        return inside.sum(-1) > MOST * np.isfinite(xyz[..., 0]).sum(-1)
+    def showing(self, xyz: Float[np.ndarray, "joints 3"]) -> int:
+        """How many views have most of a person inside their image."""
+        return int(self.at(xyz).showing(self.low, self.high)[0])
+
+    def at(self, xyz: Float[np.ndarray, "joints 3"]) -> Look:
+        """One place against all detections."""
+        return self.compare(xyz[None], np.full((1, len(xyz)), _PLACE_M))
 
 
 def agreed_on(instant: Views, rig: CameraRig, min_confidence: float, most: int = 0) -> list[Int[np.ndarray, "views"]]:
@@ -97,7 +97,7 @@ def agreed_on(instant: Views, rig: CameraRig, min_confidence: float, most: int =
     scene = Scene(evidence.poses(0), *frame, evidence.low, evidence.high, sides, bones, evidence.looks[0])
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         found = births(scene, evidence.somebody[0], GATE)
-        behind = [int(scene.compare(one.xyz[None], np.full((1, len(one.xyz)), _PLACE_M)).behind[0]) for one in found]
+        behind = [int(scene.at(one.xyz).behind[0]) for one in found]
     checked = any((one.slot >= 0).sum() >= _ENOUGH for one in found)
     inside = [one.slot for one, away in zip(found, behind, strict=True) if not (checked and away and (one.slot >= 0).sum() < _ENOUGH)]
     return inside[:most] if most else inside
@@ -183,10 +183,9 @@ def _best(
             voted, _ = _votes(scene, free, xyz[None], gate)
             own = voted[:, 0]
         # Two views' rays meet somewhere for many a pair of people; a view that looks there and sees nobody says no.
-        shown = scene.showing(xyz[None])[:, 0]
         told = np.isfinite(xyz[:, 0]).sum() >= min(MIN_POINTS, len(xyz))
         count = int((own >= 0).sum())
-        sure = bool(count >= min(_CLEAR * shown.sum(), _ENOUGH))
+        sure = count >= min(_CLEAR * scene.showing(xyz), _ENOUGH)
         if count >= 2 and (sure or float(cost[k]) < _CLOSE * count) and told and is_human(xyz[None], scene.bones)[0]:
             return Birth(xyz, own, sure)
     return None

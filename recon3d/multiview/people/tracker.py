@@ -155,7 +155,7 @@ class PeopleTracker:
         for person in np.flatnonzero((unknown & (shown.sum(0) >= 2)).any(1)).tolist():
             found = meeting_point(scene, slot[:, person], self._bodies.xyz[person])
             found = np.where(unknown[person][:, None], found, np.nan)
-            again = scene.compare(found[None], np.full((1, len(found)), 0.04))
+            again = scene.at(found)
             view = np.flatnonzero(slot[:, person] >= 0)
             off = np.where(again.counted[view, slot[view, person], 0], again.chi2[view, slot[view, person], 0], 0.0).max(0)
             good = unknown[person] & (off < FAR_CHI2)
@@ -200,7 +200,7 @@ class PeopleTracker:
             self._bodies.add(birth.xyz)
             self.lives[one] = Life(one, time, len(self._bones.pairs), np.zeros(scene.looks.shape[-1]))
             lengths = np.linalg.norm(birth.xyz[self._bones.pairs[:, 0]] - birth.xyz[self._bones.pairs[:, 1]], axis=-1)
-            showing, points = int(scene.showing(birth.xyz[None]).sum()), int(np.isfinite(birth.xyz[:, 0]).sum())
+            showing, points = scene.showing(birth.xyz), int(np.isfinite(birth.xyz[:, 0]).sum())
             self.lives[one].see(time, int((birth.slot >= 0).sum()), showing, birth.xyz, np.zeros_like(birth.xyz), lengths, points, 0)
             self._ids.append(one)
             ids.append(one)
