@@ -16,8 +16,8 @@ data = Path(recon3d.__file__).parent / "data" / "balance4"
 rig = io.read_rig(data / "Calib.qca.txt")
 seen = [read_openpose(data / "openpose" / c.name, c.name, KeypointOptions(60.0, c.intrinsics.size)) for c in rig]
 
-world, known = multiview.reconstruct(seen, rig)
-motions = motion.solve(world)
+world, known, people = multiview.reconstruct(seen, rig)
+motions = motion.solve(people)
 
 out.mkdir(parents=True, exist_ok=True)
 io.write(out / "balance.csv", world)

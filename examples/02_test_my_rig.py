@@ -13,7 +13,7 @@ rig = io.read_rig(sys.argv[1]) if len(sys.argv) > 1 else make_rig("ring", camera
 for kind in ("gait", "dance", "crouch"):
     person = make_person(kind, frames=120, fps=60.0, seed=1)
     world = make_world(rig, person, NoiseSettings(sigma_px=3.0, outliers=0.05, missing=0.1))
-    found, _ = multiview.reconstruct(world.keypoints2d(), rig)
+    found, *_ = multiview.reconstruct(world.keypoints2d(), rig)
     xyz, covariance = found.xyz.reshape(-1, 3), found.covariance.reshape(-1, 3, 3)
     truth = person.keypoints.reshape(-1, 3)
     print(

@@ -24,8 +24,8 @@ outcome = calibrate_people(seen, lenses, PeopleSettings(clocks="offset", stature
 io.write_rig_toml(out / "rig.toml", outcome.rig)
 write_report(out / "rig-report", summarise(outcome), "a rig from a person")
 
-world, _ = multiview.reconstruct(seen, outcome.rig)
-io.write(out / "walk.bvh", motion.solve(world)[0])
+world, _, people = multiview.reconstruct(seen, outcome.rig)
+io.write(out / "walk.bvh", motion.solve(people)[0])
 late = outcome.rig["cam03"].clock.offset
 print(f"cam03's clock: {1e3 * late:.1f} ms (true -137.0); the world's unknowns: {sorted(outcome.rig.unknown) or 'none'}")
 print(f"{100 * world.confidence.mean():.0f} % certain joints in {len(world)} frames")

@@ -19,8 +19,8 @@ out.mkdir(parents=True, exist_ok=True)
 rig = make_rig("ring", 5, distance=5.0)
 crowd = make_crowd(rig, make_strollers(3, frames=150), CrowdSettings())
 
-world, _ = multiview.reconstruct(list(crowd.seen), rig)
-for person, moved in motion.solve(world).items():
+world, _, people = multiview.reconstruct(list(crowd.seen), rig)
+for person, moved in motion.solve(people).items():
     io.write(out / f"{person}.bvh", moved)
 
 bones = [tuple(pair) for pair in crowd.layout.bones.tolist()]

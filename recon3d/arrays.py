@@ -3,11 +3,13 @@
 import dataclasses
 import functools
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from recon3d.errors import ShapeError
+
+Window = typing.TypeVar("Window")
 
 
 def freeze_fields(record: object) -> None:
@@ -87,3 +89,14 @@ def windows(count: int, size: int, overlap: int = 0) -> Iterator[slice]:
         if start + size >= count:
             return
         start += size - overlap
+
+
+def with_neighbours(windows: Iterable[Window]) -> Iterator[tuple[Window | None, Window, Window | None]]:
+    """Each window with the one before and the one after it."""
+    before: Window | None = None
+    stream = iter(windows)
+    now = next(stream, None)
+    while now is not None:
+        after = next(stream, None)
+        yield before, now, after
+        before, now = now, after

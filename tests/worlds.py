@@ -26,5 +26,5 @@ def clean(cameras: int = 4, frames: int = 40, kind: str = "gait") -> World:
 @functools.cache
 def solved() -> tuple[World, Keypoints3D, Motion]:
     world = gait()
-    found, _ = reconstruct(world.keypoints2d(), world.rig)
-    return world, found, solve(found)[0]
+    found, _, people = reconstruct(world.keypoints2d(), world.rig)
+    return world, found, solve(people)[0]

@@ -12,6 +12,7 @@ from typing import overload
 import numpy as np
 from jaxtyping import Float
 
+_NEARLY_HALF_A_TURN = 2.6  # rad, beyond which the sine loses digits
 _SMALL = 1e-8  # squared angle below which the series are exact to float64
 
 
@@ -70,7 +71,20 @@ class SO3:
         return SO3(np.eye(3) + a[..., None, None] * k + b[..., None, None] * (k @ k))
 
     def log(self) -> Float[np.ndarray, "*batch 3"]:
-        """Rotation vector (rad), of length at most pi; exact at 0 and at pi (through the quaternion)."""
+        """Rotation vector (rad), of length at most pi; exact at 0 and at pi (there through the quaternion)."""
+        m = self.matrix
+        # Twice the axis times the sine, and the cosine.
+        axis = np.stack([m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]], -1)
+        sine = 0.5 * np.sqrt((axis * axis).sum(-1))
+        angle = np.arctan2(sine, 0.5 * (m[..., 0, 0] + m[..., 1, 1] + m[..., 2, 2] - 1))
+        scale = np.where(sine > 1e-9, 0.5 * angle / np.where(sine > 1e-9, sine, 1.0), 0.5)
+        out = axis * scale[..., None]
+        far = angle > _NEARLY_HALF_A_TURN
+        if far.any():
+            out[far] = SO3(m[far])._log_by_quaternion()
+        return out
+
+    def _log_by_quaternion(self) -> Float[np.ndarray, "*batch 3"]:
         q = self.wxyz()
         length = np.linalg.norm(q[..., 1:], axis=-1)
         half = np.arctan2(length, q[..., 0])

@@ -22,7 +22,7 @@ from recon3d.skeleton import Armature, Attachments, Layout, Skeleton
 _2D = ("frame", "time", "person_id", "xy", "confidence", "sigma_px", "box")
 _3D = ("frame", "time", "xyz", "confidence", "covariance", "views", "state", "residual_px")
 _WHOSE = ("frame", "slot", "swapped")
-_MOTION = ("frame", "time", "translation", "rotation", "state")
+_MOTION = ("frame", "time", "translation", "rotation", "covariance", "state", "contact")
 
 
 def write_keypoints2d(path: Path, windows: Sequence[Callable[[], Keypoints2D]]) -> None:
@@ -93,11 +93,13 @@ def write_motion(path: Path, windows: Sequence[Callable[[], Motion]]) -> None:
         "mirror": a.skeleton.mirror,
         "rest_offset": a.rest_offset,
         "free": a.free,
+        "usual": a.usual,
         "looseness": a.looseness,
         "limit": a.limit,
         "keypoints": np.array(a.attachments.points),
         "keypoint_joint": a.attachments.joint,
         "keypoint_offset": a.attachments.offset,
+        "keypoint_loose": a.attachments.loose,
     }
     _stream(path, constants, windows, _MOTION)
 
@@ -106,8 +108,8 @@ def read_motion(path: Path) -> Motion:
     """Motion of one person, checked."""
     d = _read(path, "motion")
     skeleton = Skeleton(str(d["armature"]), tuple(d["joints"].tolist()), d["parents"], d["mirror"])
-    attachments = Attachments(tuple(d["keypoints"].tolist()), d["keypoint_joint"], d["keypoint_offset"])
-    armature = Armature(skeleton, d["rest_offset"], d["free"], d["looseness"], d["limit"], attachments)
+    attachments = Attachments(tuple(d["keypoints"].tolist()), d["keypoint_joint"], d["keypoint_offset"], d["keypoint_loose"])
+    armature = Armature(skeleton, d["rest_offset"], d["free"], d["usual"], d["looseness"], d["limit"], attachments)
     return Motion(int(d["person"]), armature, **{name: d[name] for name in _MOTION})
 
 

@@ -1,5 +1,22 @@
-"""An armature fitted to the evidence: constant lengths, joint rotations."""
+"""An armature fitted to the evidence of a whole take: constant lengths, smooth joint rotations, and how well they are known."""
 
-from recon3d.motion.solve import MotionSettings, measure, solve, solve_windows
+from recon3d.motion.evidence import Observed, ObservedPiece
+from recon3d.motion.lag import FixedLag
+from recon3d.motion.sizes import Body, Sample, sample
+from recon3d.motion.solve import MotionSettings, chosen_armature, in_space, measure, solve, solve_window, solve_windows
 
-__all__ = ["MotionSettings", "measure", "solve", "solve_windows"]
+__all__ = [
+    "Body",
+    "FixedLag",
+    "MotionSettings",
+    "Observed",
+    "ObservedPiece",
+    "Sample",
+    "chosen_armature",
+    "in_space",
+    "measure",
+    "sample",
+    "solve",
+    "solve_window",
+    "solve_windows",
+]

@@ -1,86 +1,251 @@
-"""What an armature is fitted to: 3D keypoints of one person with an information matrix each."""
+"""What an armature is fitted to: one person's detections in every view, and what is known of it in space."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 
+from recon3d.arrays import freeze_fields
+from recon3d.errors import ShapeError
+from recon3d.geometry import CameraRig
+from recon3d.geometry.mixture import Mixture
+from recon3d.geometry.sightings import Poses, Sightings, chi_square, information, predict, sight
 from recon3d.records import Keypoints3D, State
-from recon3d.skeleton import Armature, Attachments
+from recon3d.records.keypoints3d import concatenate
+from recon3d.skeleton import Attachments
 
-_PLACEMENT_M = 0.012  # how far a detector's point wanders from the same spot of the body
-_LONGEST_GAP_S = 0.5  # evidence is carried across gaps up to this
-_DRIFT_M = 0.6  # growth of its sigma over a second: what a fast joint's straight line is off by
+_OUTLIER_RADIUS = 60.0  # sigmas that detections of something else spread over
+_PLACEMENT_M = 0.012  # how far a detector's point wanders from the same spot of the body: of points given in space only
+_LONGEST_BRIDGE_S = 0.25  # to the nearest sound frame
+_DRIFT_M = 0.6  # growth of a bridge's sigma over a second: what a fast joint's straight line is off by
+_SOUND_CHI2 = 12.0  # of detections that jitter is measured on
+_FEWEST_TRIPLES, _LEAST_JITTER = 100, 0.1
+_STRAY_CHI2 = 25.0  # a point in space 5 sigma off counts half in the slope of the cost
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ObservedPiece:
+    """One person's detections over frames in which these cameras stand.
+
+    Attributes:
+        rig: cameras.
+        xy: px; NaN where there is none.
+        sigma_px: standard deviation of each coordinate.
+    """
+
+    rig: CameraRig
+    xy: Float[np.ndarray, "views frames joints 2"]
+    sigma_px: Float[np.ndarray, "views frames joints"]
+
+    def __post_init__(self) -> None:
+        freeze_fields(self)
+        if len(self.rig) != len(self.xy):
+            raise ShapeError(f"ObservedPiece.xy is of {len(self.xy)} views, its rig of {len(self.rig)} cameras")
+
+    def take(self, rows: np.ndarray | slice) -> "ObservedPiece":
+        """Some of the frames."""
+        return ObservedPiece(self.rig, self.xy[:, rows].copy(), self.sigma_px[:, rows].copy())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observed:
+    """One person over a window.
+
+    Attributes:
+        world: its keypoints in space, of this one person; they start the fit, and are its evidence where ``pieces`` is empty.
+        pieces: its detections, frame after frame.
+    """
+
+    world: Keypoints3D
+    pieces: tuple[ObservedPiece, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.world.people) != 1:
+            raise ShapeError(f"Observed.world is of {len(self.world.people)} people, not of one")
+        frames = sum(piece.xy.shape[1] for piece in self.pieces)
+        if self.pieces and frames != len(self.world):
+            raise ShapeError(f"Observed.pieces are of {frames} frames, Observed.world of {len(self.world)}")
+
+    def __len__(self) -> int:
+        return len(self.world)
+
+    def take(self, rows: Int[np.ndarray, "some"]) -> "Observed":
+        """Some of the frames, in their order."""
+        pieces: list[ObservedPiece] = []
+        start = 0
+        for piece in self.pieces:
+            stop = start + piece.xy.shape[1]
+            own = rows[(rows >= start) & (rows < stop)] - start
+            if len(own):
+                pieces.append(piece.take(own))
+            start = stop
+        names = ("frame", "time", "xyz", "confidence", "covariance", "views", "state", "residual_px")
+        return Observed(replace(self.world, **{name: getattr(self.world, name)[rows] for name in names}), tuple(pieces))
+
+
+def joined(parts: Sequence[Observed]) -> Observed:
+    """Frames of several windows, one after the other; neighbouring pieces of the same cameras become one."""
+    pieces: list[ObservedPiece] = []
+    for piece in (piece for part in parts for piece in part.pieces):
+        if pieces and pieces[-1].rig is piece.rig:
+            last = pieces.pop()
+            xy, sigma = np.concatenate([last.xy, piece.xy], 1), np.concatenate([last.sigma_px, piece.sigma_px], 1)
+            pieces.append(ObservedPiece(piece.rig, xy, sigma))
+        else:
+            pieces.append(piece)
+    return Observed(concatenate([part.world for part in parts]), tuple(pieces))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Support:
+    """What evidence says at given places of the points.
+
+    Attributes:
+        information: of each place, m^-2.
+        force: slope of the cost by the place, m^-1.
+        cost: minus the log likelihood of each frame.
+    """
+
+    information: Float[np.ndarray, "frames points 3 3"]
+    force: Float[np.ndarray, "frames points 3"]
+    cost: Float[np.ndarray, "frames"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """Keypoints that the armature has an attachment for.
+    """Evidence about the points of an armature.
 
     Attributes:
         attachments: in the order of the points below.
-        xyz: m; 0 where there is none.
-        root_information: square root of the information, so that |root (p - xyz)|^2 is chi-square; 0 where none.
-        state: of each point: observed, interpolated or missing.
+        time: s.
+        xyz: in space, m; 0 where there is none.
+        known: which of these there are.
+        root_information: square root of their information where they are evidence, 0 where detections are.
+        sightings: detections, by pieces of frames; planes are ``(views, frames x points)``.
+        views: detections of each point.
+        mixture: what judges detections.
+        sharpness: how much more detections say about changes from frame to frame than about places, see `jitter`.
     """
 
     attachments: Attachments
+    time: Float[np.ndarray, "frames"]
     xyz: Float[np.ndarray, "frames points 3"]
+    known: Bool[np.ndarray, "frames points"]
     root_information: Float[np.ndarray, "frames points 3 3"]
-    state: UInt8[np.ndarray, "frames points"]
+    sightings: tuple[tuple[slice, Sightings], ...]
+    views: UInt8[np.ndarray, "frames points"]
+    mixture: Mixture
+    sharpness: float = 1.0
 
-    def take(self, rows: np.ndarray | slice) -> "Evidence":
-        """Some of the frames."""
-        return Evidence(self.attachments, self.xyz[rows], self.root_information[rows], self.state[rows])
+    @property
+    def seen(self) -> Bool[np.ndarray, "frames points"]:
+        """Points that there is any evidence about."""
+        return (self.views > 0) | self.root_information.any((-1, -2))
+
+    def support(self, places: Float[np.ndarray, "frames points 3"], temper: float = 1.0) -> Support:
+        """Information, force and cost.
+
+        Detections are of their points or of anything else (`Mixture`); ``temper`` < 1 widens the scatter that they
+        are allowed, as annealing does. All of it is as large as `sharpness` says.
+        """
+        shape = places.shape[:2]
+        arm = places - self.xyz
+        residual = (self.root_information @ arm[..., None])[..., 0]
+        chi2 = (residual * residual).sum(-1)
+        weight = (_STRAY_CHI2 / (_STRAY_CHI2 + chi2)) ** 2
+        info = np.swapaxes(self.root_information, -1, -2) @ self.root_information * weight[..., None, None]
+        force = (info @ arm[..., None])[..., 0]
+        cost = 0.5 * (chi2 * (_STRAY_CHI2 / (_STRAY_CHI2 + chi2))).sum(1)
+        for rows, s in self.sightings:
+            part = (len(places[rows]), shape[1])
+            xyz = np.ascontiguousarray(places[rows].reshape(-1, 3).T)
+            chi2, _ = chi_square(s, xyz)
+            present = (s.a > 0).astype(float)
+            inlier = self.mixture.inlier(chi2, present, temper)
+            nine = information(s, xyz, inlier * temper)
+            info[rows] += nine[[0, 1, 2, 1, 3, 4, 2, 4, 5]].reshape(3, 3, *part).transpose(2, 3, 0, 1)
+            force[rows] += nine[6:].reshape(3, *part).transpose(1, 2, 0)
+            gain = self.mixture.gain - 0.5 * temper * chi2
+            # log(1 + e^x) without overflow
+            cost[rows] -= (present * (np.maximum(gain, 0.0) + np.log1p(np.exp(-np.abs(gain))))).sum(0).reshape(part).sum(1)
+        return Support(info * self.sharpness, force * self.sharpness, cost * self.sharpness)
+
+    def jitter(self, places: Float[np.ndarray, "frames points 3"], joined: Bool[np.ndarray, "inner"]) -> float:
+        """Share of the detections' sigma that is new in every frame, from second differences of their residuals.
+
+        Detectors err alike in neighbouring frames. Taken as independent, such errors would be smoothed as noise, and
+        quick movements with them.
+
+        Args:
+            places: of the points.
+            joined: frames between neighbours that belong together.
+        """
+        found: list[np.ndarray] = []
+        for rows, s in self.sightings:
+            u, v, _ = predict(s.poses, np.ascontiguousarray(places[rows].reshape(-1, 3).T))
+            off = np.stack([(u - s.u) * np.sqrt(s.a), (v - s.v) * np.sqrt(s.c)])
+            shape = (2, len(s.u), len(places[rows]), places.shape[1])
+            off = np.where((off * off).sum(0) < _SOUND_CHI2, off, np.nan)
+            off[:, s.a == 0] = np.nan
+            off = off.reshape(shape)
+            second = (off[:, :, 2:] - 2 * off[:, :, 1:-1] + off[:, :, :-2])[:, :, joined[rows.start : rows.stop - 2]]
+            found.append(second[np.isfinite(second)])
+        every = np.concatenate(found) if found else np.zeros(0)
+        if len(every) < _FEWEST_TRIPLES:
+            return 1.0
+        return float(np.clip(1.4826 * np.median(np.abs(every)) / np.sqrt(6.0), _LEAST_JITTER, 1.0))
 
 
-def concatenate(parts: Sequence[Evidence]) -> Evidence:
-    """Frames of several windows, one after the other."""
-    return Evidence(
-        parts[0].attachments,
-        np.concatenate([p.xyz for p in parts]),
-        np.concatenate([p.root_information for p in parts]),
-        np.concatenate([p.state for p in parts]),
-    )
-
-
-def gather(world: Keypoints3D, person: int, armature: Armature) -> Evidence:
-    """The person's keypoints as evidence; short gaps are bridged by straight lines of growing sigma."""
-    attachments = armature.attachments.select(world.layout.points)
-    columns = world.layout.indices(attachments.points)
-    xyz = world.xyz[:, person, columns]
-    covariance = world.covariance[:, person, columns] + _PLACEMENT_M**2 * np.eye(3)
-    state = world.state[:, person, columns].copy()
-    xyz, covariance, state = _bridge(world.time, xyz, covariance, state)
-    known = state != State.MISSING
-    root = np.zeros_like(covariance)
-    root[known] = np.swapaxes(np.linalg.cholesky(np.linalg.inv(covariance[known])), -1, -2)
-    return Evidence(attachments, np.where(known[..., None], xyz, 0.0), root, state)
-
-
-def _bridge(
-    time: Float[np.ndarray, "frames"],
-    xyz: Float[np.ndarray, "frames points 3"],
-    covariance: Float[np.ndarray, "frames points 3 3"],
-    state: UInt8[np.ndarray, "frames points"],
-) -> tuple[Float[np.ndarray, "frames points 3"], Float[np.ndarray, "frames points 3 3"], UInt8[np.ndarray, "frames points"]]:
-    frames = len(state)
-    seen = state != State.MISSING
-    if seen.all() or frames < 3:
-        return xyz, covariance, state
-    row = np.arange(frames)[:, None]
-    before = np.maximum.accumulate(np.where(seen, row, -1), axis=0)
-    after = np.minimum.accumulate(np.where(seen, row, frames)[::-1], axis=0)[::-1]
-    gap = ~seen & (before >= 0) & (after < frames)
-    a, b = np.clip(before, 0, None), np.clip(after, None, frames - 1)
-    gap &= time[b] - time[a] <= _LONGEST_GAP_S
+def bridged(seen: Observed) -> Observed:
+    """The same with short gaps in space filled by straight lines, for a start; of no weight where there are detections."""
+    world = seen.world
+    known = world.state[:, 0] != State.MISSING
+    if known.all() or len(world) < 2:
+        return seen
+    row = np.arange(len(world))[:, None]
+    before = np.maximum.accumulate(np.where(known, row, -1), axis=0)
+    after = np.minimum.accumulate(np.where(known, row, len(world))[::-1], axis=0)[::-1]
+    time = world.time
+    a, b = np.where(before < 0, after, before), np.where(after == len(world), before, after)
+    ever = known.any(0)
+    a, b = np.where(ever, a, 0), np.where(ever, b, 0)
+    gap = ~known & ever & (np.minimum(np.abs(time[:, None] - time[a]), np.abs(time[b] - time[:, None])) <= _LONGEST_BRIDGE_S)
     f, p = np.nonzero(gap)
     a, b = a[f, p], b[f, p]
-    share = ((time[f] - time[a]) / (time[b] - time[a]))[:, None]
-    out, spread, marked = xyz.copy(), covariance.copy(), state.copy()
-    out[f, p] = (1 - share) * xyz[a, p] + share * xyz[b, p]
-    far = np.minimum(time[f] - time[a], time[b] - time[f])
-    spread[f, p] = np.maximum(covariance[a, p], covariance[b, p]) * np.eye(3) + (_DRIFT_M * far)[:, None, None] ** 2 * np.eye(3)
-    marked[f, p] = State.INTERPOLATED
-    return out, spread, marked
+    share = np.clip((time[f] - time[a]) / np.maximum(time[b] - time[a], 1e-9), 0.0, 1.0)[:, None]
+    xyz, covariance, state = world.xyz.copy(), world.covariance.copy(), world.state.copy()
+    xyz[f, 0, p] = (1 - share) * xyz[a, 0, p] + share * xyz[b, 0, p]
+    far = np.minimum(np.abs(time[f] - time[a]), np.abs(time[b] - time[f]))
+    covariance[f, 0, p] = np.maximum(covariance[a, 0, p], covariance[b, 0, p]) * np.eye(3) + (_DRIFT_M * far)[:, None, None] ** 2 * np.eye(
+        3
+    )
+    state[f, 0, p] = State.INTERPOLATED
+    return replace(seen, world=replace(world, xyz=xyz, covariance=covariance, state=state))
+
+
+def gather(seen: Observed, attachments: Attachments, jitter: float = 1.0, outlier_share: float = 0.1) -> Evidence:
+    """The evidence about those points of an armature that a layout names."""
+    world = seen.world
+    attachments = attachments.select(world.layout.points)
+    columns = world.layout.indices(attachments.points)
+    known = world.state[:, 0, columns] != State.MISSING
+    xyz = np.where(known[..., None], world.xyz[:, 0, columns], 0.0)
+    root = np.zeros((*known.shape, 3, 3))
+    if not seen.pieces:
+        # What lies between observations is for the smoothness to say.
+        own = world.state[:, 0, columns] == State.OBSERVED
+        covariance = world.covariance[:, 0, columns][own] + _PLACEMENT_M**2 * np.eye(3)
+        root[own] = np.swapaxes(np.linalg.cholesky(np.linalg.inv(covariance)), -1, -2)
+    sightings: list[tuple[slice, Sightings]] = []
+    views = np.zeros(known.shape, np.uint8)
+    start = 0
+    for piece in seen.pieces:
+        rows = slice(start, start + piece.xy.shape[1])
+        xy, sigma = piece.xy[:, :, columns], piece.sigma_px[:, :, columns]
+        sights = sight(piece.rig, Poses.of_rig(piece.rig), xy.reshape(len(xy), -1, 2), sigma.reshape(len(xy), -1))
+        sightings.append((rows, sights))
+        views[rows] = (sights.a > 0).sum(0).reshape(-1, len(columns))
+        start = rows.stop
+    mixture = Mixture.of(outlier_share, _OUTLIER_RADIUS)
+    return Evidence(attachments, world.time, xyz, known, root, tuple(sightings), views, mixture, 1 / jitter**2)

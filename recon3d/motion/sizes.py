@@ -1,89 +1,142 @@
-"""A person's lengths from 3D keypoints of a take: constant, robust over frames, left equal to right."""
+"""A person's sizes from a sample of the take: constant, left as right, found together with the poses."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
 
-from recon3d.geometry import SE3, SO3
-from recon3d.geometry.least_squares import DenseSettings
-from recon3d.motion.evidence import Evidence, concatenate
-from recon3d.motion.inverse_kinematics import Pose, fit_pose
+from recon3d.geometry.time_banded import TimeFactor, TimeSystem
+from recon3d.geometry.time_solver import TimeSettings, solve_in_time
+from recon3d.motion.evidence import Evidence, Observed, bridged, gather, joined
+from recon3d.motion.fit import Manner, fit
+from recon3d.motion.habits import Habit
+from recon3d.motion.pose import Freedoms, free_of
+from recon3d.motion.problem import MotionProblem, Unknowns, fitted
+from recon3d.motion.smoothness import Grid, first_variance
 from recon3d.motion.start import joint_targets, starting_pose
-from recon3d.records import State
-from recon3d.skeleton import Armature, other_side
+from recon3d.skeleton import Armature
+from recon3d.skeleton.shape import Shape, anthropometric
 
-_SAMPLE = 32  # frames that lengths are taken from; on the embedded recording all 100 change them by up to 1.4 mm
-_MIN_FRAMES = 5
-_ROUNDS = 2
-_PRIOR_FRAMES = 3.0  # what the default offset of a point counts, in frames
-
-
-def sample(evidence: Evidence, count: int = _SAMPLE) -> Evidence:
-    """At most so many of the frames in which the person is seen, spread evenly."""
-    seen = np.flatnonzero((evidence.state == State.OBSERVED).sum(1) >= 4)
-    return evidence.take(seen[np.linspace(0, len(seen) - 1, min(count, len(seen))).astype(int)])
+_RUNS, _RUN = 8, 6  # sizes are taken from so many runs of so many frames
+_STRETCHES, _STRETCH_S = 6, 1.5
+_MIN_POINTS = 4
+_LONGEST_S = 0.25  # frames further apart are of different runs
+# Scatter allowed to detections (temper) narrows; the pose at rest, which keeps limbs in order at first, steps back:
+# over many frames it would bend the body to be at rest on average. Smoothness comes in slowly: a start from single
+# frames is rough, and far too rough for steps to be straight.
+_STAGES = ((0.01, 1.0, 0.001, 3), (0.1, 0.3, 0.03, 3), (1.0, 0.01, 0.3, 4))
 
 
-def fit_sizes(armature: Armature, parts: Sequence[Evidence]) -> Armature:
-    """The armature with this person's lengths; what no keypoint shows is scaled with the rest of the body."""
-    if not any(len(part.xyz) for part in parts):
-        return armature
-    every = sample(concatenate(parts))
-    armature = _with_measured_bones(armature, every)
-    pose = Pose(*starting_pose(armature, every))
-    for _ in range(_ROUNDS):
-        pose = fit_pose(armature, every, pose, DenseSettings(max_steps=3, min_gain=1e-3))
-        armature = _with_measured_points(armature, every, pose)
-        every = Evidence(armature.attachments.select(every.attachments.points), every.xyz, every.root_information, every.state)
-    return armature
+@dataclass(frozen=True, slots=True, eq=False)
+class Body:
+    """Somebody's armature, and how well it is known.
+
+    Attributes:
+        armature: with this person's sizes.
+        shape: ways in which it might differ.
+        covariance: of the numbers of that shape.
+        jitter: share of the detections' sigma that is new in every frame.
+        manner: of moving, over a take of several windows; one window shows its own.
+    """
+
+    armature: Armature
+    shape: Shape
+    covariance: Float[np.ndarray, "shapes shapes"]
+    jitter: float = 1.0
+    manner: Manner | None = None
 
 
-def _with_measured_bones(armature: Armature, evidence: Evidence) -> Armature:
-    """Bones between joints that keypoints show take their median length, the others the body's scale."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """What a take is measured on, out of one window.
+
+    Attributes:
+        frames: short runs from all over the window, for sizes.
+        stretch: one longer run, for the manner of moving.
+    """
+
+    frames: Observed
+    stretch: Observed
+
+
+def sample(seen: Observed) -> Sample:
+    """Of a window."""
+    seen = bridged(seen)
+    there = np.flatnonzero((seen.world.state[:, 0] > 0).sum(1) >= _MIN_POINTS)
+    middle = len(there) // 2
+    half = int(_STRETCH_S / float(np.median(np.diff(seen.world.time))) / 2) if len(seen) > 1 else 1
+    return Sample(seen.take(_runs(there)), seen.take(there[max(middle - half, 0) : middle + half]))
+
+
+def _runs(there: np.ndarray) -> np.ndarray:
+    """Runs of frames out of those in which somebody is there."""
+    if len(there) <= _RUNS * _RUN:
+        return there
+    starts = np.linspace(0, len(there) - _RUN, _RUNS).astype(int)
+    return there[np.unique((starts[:, None] + np.arange(_RUN)).ravel())]
+
+
+def measure_body(samples: Sequence[Sample], armature: Armature, longest_s: float) -> Body:
+    """The person's armature from samples of all windows."""
+    shape = anthropometric(armature)
+    parts = [one.frames for one in samples if len(one.frames)]
+    if not parts:
+        return Body(armature, shape, np.diag(shape.sigma**2))
+    every = joined(parts)
+    every = every.take(_runs(np.arange(len(every))))
+    body = _fit(armature, shape, gather(every, armature.attachments))
+    if len(samples) == 1:
+        return body
+    stretches = [one.stretch for one in samples if len(one.stretch) > 2]
+    chosen = [stretches[k] for k in np.unique(np.linspace(0, len(stretches) - 1, _STRETCHES).astype(int))] if stretches else []
+    evidence = gather(joined(chosen), armature.attachments, body.jitter)
+    return replace(body, manner=fit(body.armature, evidence, longest_s).manner)
+
+
+def _fit(armature: Armature, shape: Shape, evidence: Evidence) -> Body:
+    own = fitted(armature, evidence)
+    points = [armature.attachments.points.index(p) for p in own.attachments.points]
+    held = shape.used(points)
+    freedoms = Freedoms(own, free_of(own, np.logical_or.reduce(evidence.seen, axis=0)))
+    grid = Grid.of(evidence.time, _LONGEST_S)
+    stiffness = np.broadcast_to(1 / first_variance(freedoms), (max(len(evidence.time) - 2, 0), freedoms.count))
+    size = np.zeros(len(held.names))
+    size[0] = _size_ratio(own, evidence) - 1
+    at = Unknowns(freedoms.pose(*starting_pose(held.apply(own, size), evidence)), size)
+    problem = MotionProblem(own, freedoms, evidence, grid, stiffness, Habit.usual(freedoms, 1.0), shape=held)
+    system: TimeSystem | None = None
+    for temper, rest, ease, steps in _STAGES:
+        stage = replace(problem, temper=temper, habit=Habit.usual(freedoms, rest), stiffness=stiffness * ease)
+        solution = solve_in_time(stage, at, TimeSettings(max_steps=steps))
+        at, system = solution.at, solution.system
+    assert system is not None
+    factor = TimeFactor(system, 1e-9 * float(system.diagonal().max()))
+    reduced = factor.reduced_corner(system, factor.solve(system.border))
+    # What the evidence has no part in keeps its prior.
+    covariance, value = np.diag(shape.sigma**2), np.zeros(len(shape.names))
+    rows = [shape.names.index(name) for name in held.names]
+    body = held.apply(own, at.shape)
+    jitter = evidence.jitter(body.keypoints(at.pose.on(body)), grid.ahead > 0)
+    # As far as errors are the same in all frames of a run, the run is one observation.
+    alike = 1 + (_RUN - 1) * (1 - jitter**2)
+    covariance[np.ix_(rows, rows)], value[rows] = np.linalg.inv(reduced) * alike, at.shape
+    return Body(shape.apply(armature, value), shape, covariance, jitter)
+
+
+def _size_ratio(armature: Armature, evidence: Evidence) -> float:
+    """How much larger somebody is than the armature: the median over distances between joints that points stand for."""
     target, known = joint_targets(armature, evidence)
-    rest, parents, mirror = armature.rest_positions(), armature.skeleton.parents.tolist(), armature.skeleton.mirror
-    count = len(armature.joints)
-    ratio = np.full(count, np.nan)
-    for j in range(1, count):
-        chain = [j]
-        while parents[chain[-1]] >= 0 and (len(chain) == 1 or not known[:, chain[-1]].any()):
-            chain.append(parents[chain[-1]])
-        top = chain[-1]
-        both = known[:, j] & known[:, top]
-        if both.sum() >= _MIN_FRAMES:
-            seen = float(np.median(np.linalg.norm(target[both, j] - target[both, top], axis=-1)))
-            ratio[chain[:-1]] = np.where(np.isnan(ratio[chain[:-1]]), seen / np.linalg.norm(rest[j] - rest[top]), ratio[chain[:-1]])
-    paired = np.stack([ratio, ratio[mirror]])
-    have = np.isfinite(paired)
-    ratio = np.where(have.any(0), np.where(have, paired, 0).sum(0) / np.maximum(have.sum(0), 1), np.nan)
-    body = float(np.nanmedian(ratio)) if np.isfinite(ratio).any() else 1.0
-    ratio = np.where(np.isfinite(ratio), ratio, body)
-    return armature.with_sizes(armature.rest_offset * ratio[:, None], armature.attachments.offset * body)
-
-
-def _with_measured_points(armature: Armature, evidence: Evidence, pose: Pose) -> Armature:
-    """Points that ride off a joint's centre (nose, heel, ...) take their median place in its frame."""
-    poses = armature.forward(SE3(SO3.identity(len(pose.translation)), pose.translation), pose.rotation)
-    at = evidence.attachments
-    turn, place = poses.rotation.matrix[:, at.joint], poses.translation[:, at.joint]
-    local = (np.swapaxes(turn, -1, -2) @ (evidence.xyz - place)[..., None])[..., 0]
-    observed = evidence.state == State.OBSERVED
-    measured: dict[str, tuple[Float[np.ndarray, 3], int]] = {}
-    for k, point in enumerate(at.points):
-        n = int(observed[:, k].sum())
-        if n >= _MIN_FRAMES and at.offset[k].any():
-            measured[point] = (np.median(local[observed[:, k], k], axis=0), n)
-    offset = armature.attachments.offset.copy()
-    for k, point in enumerate(armature.attachments.points):
-        other = other_side(point)
-        found = [measured[point]] if point in measured else []
-        if other != point and other in measured:
-            value, n = measured[other]
-            found.append((value * np.array([-1.0, 1.0, 1.0]), n))
-        if found:
-            total = _PRIOR_FRAMES + sum(n for _, n in found)
-            offset[k] = (_PRIOR_FRAMES * offset[k] + sum(n * value for value, n in found)) / total
-            if other == point and not armature.attachments.offset[k, 0]:
-                offset[k, 0] = 0.0  # in the middle of the body
-    return armature.with_sizes(armature.rest_offset, offset)
+    rest = armature.rest_positions()
+    shown = np.flatnonzero(known.any(0))
+    parents = armature.skeleton.parents.tolist()
+    ratio: list[float] = []
+    for j in shown.tolist():
+        above = parents[j]
+        while above >= 0 and above not in shown:
+            above = parents[above]
+        both = known[:, j] & known[:, above] if above >= 0 else np.zeros(1, bool)
+        if both.any():
+            seen = np.median(np.linalg.norm(target[both, j] - target[both, above], axis=-1))
+            ratio.append(float(seen / np.linalg.norm(rest[j] - rest[above])))
+    return float(np.clip(np.median(ratio), 0.2, 5.0)) if ratio else 1.0

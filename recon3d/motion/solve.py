@@ -1,22 +1,28 @@
-"""From 3D keypoints to motion: lengths once a take, then rotations window by window."""
+"""From a person's detections to its motion: sizes once a take, then poses window by window."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+from jaxtyping import Bool, Int
 
+from recon3d.arrays import with_neighbours
 from recon3d.errors import InputError
 from recon3d.geometry import SO3
-from recon3d.geometry.least_squares import DenseSettings
 from recon3d.geometry.lie import without_sign_flips
-from recon3d.motion.evidence import Evidence, gather
-from recon3d.motion.inverse_kinematics import Pose, fit_pose
-from recon3d.motion.sizes import fit_sizes, sample
-from recon3d.motion.start import starting_pose
-from recon3d.records import Keypoints3D, Motion, State
+from recon3d.geometry.threads import single_threaded
+from recon3d.motion.evidence import Evidence, Observed, bridged, gather, joined
+from recon3d.motion.fit import Fit, fit
+from recon3d.motion.sizes import Body, Sample, measure_body, sample
+from recon3d.motion.uncertainty import joint_covariance, states
+from recon3d.records import Keypoints3D, Motion
+from recon3d.records.keypoints3d import of_people
+from recon3d.records.motion import concatenate
 from recon3d.skeleton import Armature, Layout, armature_of, load_armature
 
 _MIN_POINTS = 4  # keypoints below which a frame has no pose
+_OVERLAP_S = 1.0  # of neighbouring windows, on either side; evidence further away does not tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,24 +31,12 @@ class MotionSettings:
 
     armature: str = "auto"
     """Name or TOML path of the armature; auto for the layout's own: a human body, unless a shipped one names the layout."""
-    max_steps: int = 12
-    """Levenberg-Marquardt steps a frame."""
+    longest_gap: float = 0.5
+    """Seconds without any detection of somebody, or of a limb, that are bridged."""
 
     def __post_init__(self) -> None:
-        if self.max_steps < 1:
-            raise InputError(f"max_steps must be 1 or more, not {self.max_steps}")
-
-
-def measure(windows: Iterable[Keypoints3D], person: int, settings: MotionSettings = MotionSettings()) -> Armature:
-    """The person's armature from frames of all windows in which it is seen (``person`` is an index into ``people``)."""
-    armature: Armature | None = None
-    parts: list[Evidence] = []
-    for world in windows:
-        armature = armature or chosen_armature(settings, world.layout)
-        parts.append(sample(gather(world, person, armature)))
-    if armature is None:
-        raise InputError("there are no frames to measure an armature on")
-    return fit_sizes(armature, parts)
+        if not 0 < self.longest_gap < np.inf:
+            raise InputError(f"longest_gap must be positive, not {self.longest_gap}")
 
 
 def chosen_armature(settings: MotionSettings, layout: Layout) -> Armature:
@@ -50,43 +44,106 @@ def chosen_armature(settings: MotionSettings, layout: Layout) -> Armature:
     return load_armature(armature_of(layout.name) if settings.armature == "auto" else settings.armature)
 
 
-def solve_windows(
-    windows: Iterable[Keypoints3D], person: int, armature: Armature, settings: MotionSettings = MotionSettings()
-) -> Iterator[Motion]:
-    """Motion of one person, window by window; lengths are the armature's and do not change."""
-    for world in windows:
-        evidence = gather(world, person, armature)
-        posed = np.flatnonzero((evidence.state != State.MISSING).sum(1) >= _MIN_POINTS)
-        count = len(armature.joints)
-        translation = np.full((len(world), 3), np.nan)
-        rotation = np.full((len(world), count, 4), np.nan)
-        state = np.zeros((len(world), count), np.uint8)
-        if len(posed):
-            part = evidence.take(posed)
-            pose = fit_pose(armature, part, Pose(*starting_pose(armature, part)), DenseSettings(settings.max_steps, min_gain=1e-3))
-            translation[posed] = pose.translation
-            rotation[posed] = without_sign_flips(SO3(pose.rotation).wxyz())
-            state[posed] = _states(armature, part)
-        yield Motion(int(world.people[person]), armature, world.frame, world.time, translation, rotation, state)
+def measure(samples: Sequence[Sample], layout: Layout, settings: MotionSettings = MotionSettings()) -> Body:
+    """The person's body from samples of all windows (`sample`)."""
+    with single_threaded():
+        return measure_body(samples, chosen_armature(settings, layout), settings.longest_gap)
 
 
-def solve(world: Keypoints3D, settings: MotionSettings = MotionSettings()) -> dict[int, Motion]:
-    """Motion of every person of a take that is one window."""
+def solve_windows(windows: Iterable[Observed], body: Body, settings: MotionSettings = MotionSettings()) -> Iterator[Motion]:
+    """Motion of one person, window by window; each is solved with a second of its neighbours, so that seams do not show."""
+    for before, now, after in with_neighbours(windows):
+        yield solve_window(before, now, after, body, settings)
+
+
+def solve_window(
+    before: Observed | None, now: Observed, after: Observed | None, body: Body, settings: MotionSettings = MotionSettings()
+) -> Motion:
+    """Motion in one window, given its neighbours."""
+    head = None if after is None else _near(after, float(now.world.time[-1]) + _OVERLAP_S, first=True)
+    tail = None if before is None else _near(before, float(now.world.time[0]) - _OVERLAP_S, first=False)
+    parts = [part for part in (tail, now, head) if part is not None]
+    start = 0 if tail is None else len(tail)
+    with single_threaded():
+        return _solve(joined(parts), slice(start, start + len(now)), body, settings)
+
+
+def solve(people: Mapping[int, Sequence[Observed]], settings: MotionSettings = MotionSettings()) -> dict[int, Motion]:
+    """Everybody's motion, of a take that fits into memory; `multiview.reconstruct` and `in_space` make what it is solved from."""
     out: dict[int, Motion] = {}
-    for person in range(len(world.people)):
-        armature = measure([world], person, settings)
-        (motion,) = solve_windows([world], person, armature, settings)
-        out[motion.person] = motion
+    for person, windows in people.items():
+        body = measure([sample(seen) for seen in windows], windows[0].world.layout, settings)
+        out[person] = concatenate(list(solve_windows(windows, body, settings)))
     return out
 
 
-def _states(armature: Armature, evidence: Evidence) -> np.ndarray:
-    """A joint's turn is observed where a keypoint that it moves is; else interpolated, else inferred."""
-    moves = armature.skeleton.descends()[evidence.attachments.joint].T  # joint moves point
-    own = evidence.attachments.offset.any(1)
-    moves &= own | (evidence.attachments.joint[None] != np.arange(len(armature.joints))[:, None])
-    out = np.full((len(evidence.xyz), len(armature.joints)), State.INFERRED, np.uint8)
-    for state in (State.INTERPOLATED, State.OBSERVED):
-        shown = ((evidence.state == state).astype(np.int64) @ moves.T.astype(np.int64)) > 0
-        out[shown] = state
+def in_space(world: Keypoints3D) -> dict[int, list[Observed]]:
+    """Everybody of keypoints that are known in space only (markers, a lifter), as evidence."""
+    return {person: [Observed(of_people(world, [person]))] for person in world.people.tolist()}
+
+
+def _near(seen: Observed, limit: float, first: bool) -> Observed | None:
+    time = seen.world.time
+    rows = np.flatnonzero(time <= limit if first else time >= limit)
+    return seen.take(rows) if len(rows) else None
+
+
+def _solve(seen: Observed, own: slice, body: Body, settings: MotionSettings) -> Motion:
+    evidence = gather(bridged(seen), body.armature.attachments, body.jitter)
+    rows = np.flatnonzero(_posed(evidence.seen, seen.world.time, settings.longest_gap))
+    if not len(rows):
+        return motion_of(seen, own, rows, None, evidence, body, settings.longest_gap)
+    if len(rows) < len(seen):
+        evidence = gather(bridged(seen.take(rows)), body.armature.attachments, body.jitter)
+    found = fit(body.armature, evidence, settings.longest_gap, body.manner)
+    return motion_of(seen, own, rows, found, evidence, body, settings.longest_gap)
+
+
+def motion_of(
+    seen: Observed, own: slice, rows: Int[np.ndarray, "some"], found: Fit | None, evidence: Evidence, body: Body, longest_s: float
+) -> Motion:
+    """The record of some frames.
+
+    Args:
+        seen: a window.
+        own: its frames that are wanted.
+        rows: its frames that were fitted.
+        found: the fit of those; None where there are none.
+        evidence: about those.
+        body: whose motion it is.
+        longest_s: gaps up to this are bridged.
+    """
+    armature, world = body.armature, seen.world
+    frames, joints = len(world), len(armature.joints)
+    translation, rotation = np.full((frames, 3), np.nan), np.full((frames, joints, 4), np.nan)
+    covariance = np.full((frames, joints, 3, 3), np.nan)
+    state, contact = np.zeros((frames, joints), np.uint8), np.zeros((frames, joints), bool)
+    if found is not None:
+        translation[rows] = found.pose.translation
+        rotation[rows] = SO3(found.pose.rotation).wxyz()
+        covariance[rows] = joint_covariance(found, body)
+        state[rows] = states(found, evidence, longest_s)
+        rides = found.armature.attachments.joint[:, None] == np.arange(joints)
+        contact[rows] = (found.contacts.held.astype(np.int64) @ rides.astype(np.int64)) > 0
+    return Motion(
+        person=int(world.people[0]),
+        armature=armature,
+        frame=world.frame[own].copy(),
+        time=world.time[own].copy(),
+        translation=translation[own].copy(),
+        rotation=without_sign_flips(rotation[own]),
+        covariance=covariance[own].copy(),
+        state=state[own].copy(),
+        contact=contact[own].copy(),
+    )
+
+
+def _posed(seen: Bool[np.ndarray, "frames points"], time: np.ndarray, longest_s: float) -> Bool[np.ndarray, "frames"]:
+    """Frames in which somebody is there: seen, or between two such frames that are not far apart."""
+    there = seen.sum(1) >= min(_MIN_POINTS, seen.shape[1])
+    rows = np.flatnonzero(there)
+    out = there.copy()
+    for a, b in pairwise(rows.tolist()):
+        if b > a + 1 and time[b] - time[a] <= longest_s:
+            out[a:b] = True
     return out

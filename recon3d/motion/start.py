@@ -11,9 +11,10 @@ from jaxtyping import Bool, Float
 from recon3d.geometry import SO3
 from recon3d.geometry.alignment import align_directions
 from recon3d.motion.evidence import Evidence
-from recon3d.records import State
-from recon3d.skeleton import Armature
+from recon3d.skeleton import Armature, Attachments
 
+_DEFINES_M = 0.02  # points whose place is known as well stand for their joint
+_FARTHEST = 2.5  # turns are started within so many times their looseness
 _STRAIGHT = 0.15  # sine of a hinge's bend below which its plane is noise
 
 
@@ -45,12 +46,10 @@ def joint_targets(armature: Armature, evidence: Evidence) -> tuple[Float[np.ndar
     frames, count = len(evidence.xyz), len(armature.joints)
     target, known = np.zeros((frames, count, 3)), np.zeros((frames, count), bool)
     at = evidence.attachments
-    for point in range(len(at.points)):
-        if not at.offset[point].any():
-            j = int(at.joint[point])
-            new = (evidence.state[:, point] != State.MISSING) & ~known[:, j]
-            target[new, j] = evidence.xyz[new, point]
-            known[:, j] |= new
+    for point, j in standing_for(armature, at):
+        new = (evidence.known[:, point]) & ~known[:, j]
+        target[new, j] = evidence.xyz[new, point]
+        known[:, j] |= new
     for middle, ends in (("pelvis", "hip"), ("neck", "shoulder")):
         names = (middle, f"left_{ends}", f"right_{ends}")
         if all(name in armature.joints for name in names):
@@ -59,6 +58,15 @@ def joint_targets(armature: Armature, evidence: Evidence) -> tuple[Float[np.ndar
             target[new, m] = 0.5 * (target[new, a] + target[new, b])
             known[:, m] |= new
     return target, known
+
+
+def standing_for(armature: Armature, attachments: Attachments) -> list[tuple[int, int]]:
+    """Points that lie at a joint at rest, with that joint."""
+    rest = armature.rest_positions()
+    place = rest[attachments.joint] + attachments.offset
+    near = np.linalg.norm(place[:, None] - rest, axis=-1)
+    known = attachments.loose <= _DEFINES_M
+    return [(p, int(near[p].argmin())) for p in np.flatnonzero(known & (near.min(1) < _DEFINES_M)).tolist()]
 
 
 def _root_position(
@@ -75,7 +83,7 @@ def _root_position(
 
 def _rigid_position(armature: Armature, evidence: Evidence) -> Float[np.ndarray, "frames 3"]:
     """Of a body whose points all ride off its one joint: from their middle and how they are turned about it."""
-    offset, seen = evidence.attachments.offset, (evidence.state != State.MISSING).astype(float)
+    offset, seen = evidence.attachments.offset, evidence.known.astype(float)
     total = np.maximum(seen.sum(1), 1.0)[:, None]
     middle, centre = (evidence.xyz * seen[..., None]).sum(1) / total, seen @ offset / total
     ours = offset - centre[:, None]
@@ -96,23 +104,31 @@ def _joint_turn(
 ) -> Float[np.ndarray, "frames 3 3"]:
     """parent_from_joint of one joint in every frame."""
     frames = len(here)
+    usual = SO3.exp(armature.usual[j]).matrix
     if not armature.free[j].any():
-        return np.broadcast_to(np.eye(3), (frames, 3, 3))
+        return np.broadcast_to(usual, (frames, 3, 3))
     at = evidence.attachments
-    riding = [p for p in range(len(at.points)) if at.joint[p] == j and at.offset[p].any()]
+    defining = {p for p, _ in standing_for(armature, at)}
+    riding = [p for p in range(len(at.points)) if at.joint[p] == j and p not in defining]
     beyond = _nearest_known(j, children, known)
     to_rest = np.concatenate([rest[beyond] - rest[j], at.offset[riding]])
     to_seen = np.concatenate([target[:, beyond], evidence.xyz[:, riding]], 1) - here[:, None]
-    seen = np.concatenate([known[:, beyond], evidence.state[:, riding] != State.MISSING], 1)
+    seen = np.concatenate([known[:, beyond], evidence.known[:, riding]], 1)
     if not len(to_rest):
-        return np.broadcast_to(np.eye(3), (frames, 3, 3))
+        return np.broadcast_to(usual, (frames, 3, 3))
     local = to_seen @ base  # base' applied to each row: into the parent's frame
-    if armature.free[j].sum() == 1:
+    if armature.bend_axis(j) is not None:
         return _hinge(armature, j, to_rest, local, seen)
     turned = align_directions(np.broadcast_to(to_rest, local.shape), local, seen.astype(float)).matrix
-    if len(to_rest) == 1 and beyond and armature.free[beyond[0]].sum() == 1:
+    if len(to_rest) == 1 and beyond and armature.bend_axis(beyond[0]) is not None:
         turned = _with_hinge_plane(armature, beyond[0], children, target, known, rest, base, to_rest[0], local[:, 0], turned)
-    return np.where(np.logical_or.reduce(seen, axis=1)[:, None, None], turned, np.eye(3))
+    if j:
+        # Few and noisy points turn a small part (a foot) anywhere; who bends further comes there from nearby.
+        vector = SO3(usual.T @ turned).log()
+        most = _FARTHEST * float(armature.looseness[j].max())
+        vector *= np.minimum(1.0, most / np.maximum(np.linalg.norm(vector, axis=-1, keepdims=True), 1e-9))
+        turned = usual @ SO3.exp(vector).matrix
+    return np.where(np.logical_or.reduce(seen, axis=1)[:, None, None], turned, usual)
 
 
 def _nearest_known(j: int, children: list[list[int]], known: Bool[np.ndarray, "frames joints"]) -> list[int]:
@@ -130,13 +146,15 @@ def _hinge(
     local: Float[np.ndarray, "frames points 3"],
     seen: Bool[np.ndarray, "frames points"],
 ) -> Float[np.ndarray, "frames 3 3"]:
-    axis = armature.free[j].astype(float)
+    bend = armature.bend_axis(j)
+    axis = np.eye(3)[bend]
     ahead = to_rest - (to_rest @ axis)[:, None] * axis
     side = np.cross(axis, ahead)
     weight = seen.astype(float)
     sine = (np.einsum("fpk,pk->fp", local, side) * weight).sum(1)
     cosine = (np.einsum("fpk,pk->fp", local, ahead) * weight).sum(1)
-    angle = np.clip(np.arctan2(sine, np.where(seen.any(1), cosine, 1.0)), *armature.limit[j])
+    angle = np.clip(np.arctan2(sine, np.where(seen.any(1), cosine, 1.0)), *armature.limit[j, bend])
+    angle = np.where(np.logical_or.reduce(seen, axis=1), angle, armature.usual[j, bend])
     return SO3.exp(angle[:, None] * axis).matrix
 
 
@@ -160,9 +178,10 @@ def _with_hinge_plane(
     normal = np.cross(seen_bone, second[:, 0])
     size = np.linalg.norm(normal, axis=-1)
     scale = np.linalg.norm(seen_bone, axis=-1) * np.linalg.norm(second[:, 0], axis=-1)
-    axis = armature.free[hinge].astype(float)
+    bend = armature.bend_axis(hinge)
+    axis = np.eye(3)[bend]
     # A hinge that bends by negative angles about its axis has its bend's normal against the axis.
-    bends = np.sign(armature.limit[hinge].sum()) or 1.0
+    bends = np.sign(armature.limit[hinge, bend].sum()) or 1.0
     source = np.broadcast_to(np.stack([bone / np.linalg.norm(bone), bends * axis]), (len(turned), 2, 3))
     with np.errstate(invalid="ignore", divide="ignore"):
         goal = np.stack([seen_bone / np.linalg.norm(seen_bone, axis=-1, keepdims=True), normal / size[:, None]], 1)

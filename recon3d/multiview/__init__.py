@@ -9,10 +9,12 @@ from recon3d.multiview.plausible import refuse_all
 from recon3d.multiview.reconstruct import (
     Calibrated,
     MultiviewSettings,
+    Reconstruction,
     people_tracker,
     reconstruct,
     reconstruct_windows,
     sample_of,
+    see_people,
     survey,
 )
 from recon3d.multiview.sync import Seen, Timeline, Views, align_in_time, check_cameras, synchronise
@@ -26,6 +28,7 @@ __all__ = [
     "MultiviewSettings",
     "NoiseScale",
     "PeopleTracker",
+    "Reconstruction",
     "Seen",
     "Somebody",
     "Timeline",
@@ -40,6 +43,7 @@ __all__ = [
     "reconstruct_windows",
     "refuse_all",
     "sample_of",
+    "see_people",
     "survey",
     "synchronise",
     "to_rig_image",

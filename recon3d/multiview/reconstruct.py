@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
+from recon3d import motion
 from recon3d.errors import InputError
 from recon3d.geometry import CameraRig
 from recon3d.geometry.links import Links
@@ -13,7 +15,7 @@ from recon3d.multiview.agreement import Agreement, judge_agreement
 from recon3d.multiview.moving import PIECE, fold_agreement, fold_noise, standing, take
 from recon3d.multiview.noise import NoiseScale, estimate_noise
 from recon3d.multiview.people import Claim, PeopleTracker
-from recon3d.multiview.people.points import answered, claims_of, hollow, points_of, slots_of
+from recon3d.multiview.people.points import answered, claims_of, detections_of, hollow, points_of, slots_of
 from recon3d.multiview.plausible import refuse_all, refuse_giants, refuse_hopeless, refuse_nobody
 from recon3d.multiview.subject import SubjectTracker, subject_only
 from recon3d.multiview.sync import Seen, Timeline, Views, align_in_time, check_cameras, join, synchronise
@@ -130,8 +132,57 @@ def reconstruct_windows(
         yield parts[0] if len(parts) == 1 else concatenate(parts)
 
 
-def reconstruct(seen: Sequence[Seen], rig: CameraRig, settings: MultiviewSettings = MultiviewSettings()) -> tuple[Keypoints3D, Calibrated]:
-    """A whole take at once: 3D keypoints of everybody, and what the take says about its cameras.
+def see_people(
+    windows: Iterable[tuple[Views, Association, Keypoints3D]],
+    people: Sequence[int],
+    claims: Sequence[Claim],
+    rig: CameraRig,
+    noise: NoiseScale,
+    settings: MultiviewSettings = MultiviewSettings(),
+) -> Iterator[dict[int, motion.Observed]]:
+    """Each person's detections window by window, as motion is solved from; also where a single camera sees somebody.
+
+    Args:
+        windows: what the cameras saw, whose it is, and what was triangulated from it.
+        people: ids, also of those who are not there in a window.
+        claims: who the tracks are.
+        rig: cameras.
+        noise: of each of them.
+        settings: how people are triangulated.
+    """
+    for views, found, world in windows:
+        there, slot, swapped = slots_of(found, claims, 1)
+        pieces: dict[int, list[motion.ObservedPiece]] = {person: [] for person in people}
+        at = 0
+        for piece in standing(views, rig):
+            frame = np.arange(len(piece.views))
+            for person in people:
+                column = np.flatnonzero(there == person)
+                part = np.s_[piece.owner, at : at + len(frame)]
+                own = slot[part][..., column[0]] if len(column) else np.full((len(piece.rig), len(frame)), -1)
+                turned = swapped[part][:, :, column[0]] if len(column) else np.zeros((*own.shape, 1), bool)
+                xy, sigma = detections_of(piece.views, frame, own, turned, noise.scale[piece.owner], settings.min_confidence)
+                pieces[person].append(motion.ObservedPiece(piece.rig, xy, sigma))
+            at += len(frame)
+        yield {person: motion.Observed(of_people(world, [person]), tuple(pieces[person])) for person in people}
+
+
+class Reconstruction(NamedTuple):
+    """A take in space.
+
+    Attributes:
+        world: 3D keypoints of everybody.
+        known: what the take says about its cameras.
+        people: everybody's detections, window by window: what `motion.solve` takes.
+    """
+
+    world: Keypoints3D
+    known: Calibrated
+    people: dict[int, list[motion.Observed]]
+
+
+def reconstruct(seen: Sequence[Seen], rig: CameraRig, settings: MultiviewSettings = MultiviewSettings()) -> Reconstruction:
+    """A whole take at once.
 
     Raises:
         CameraError: cameras that do not match, or nobody whom two of them see.
@@ -145,6 +196,10 @@ def reconstruct(seen: Sequence[Seen], rig: CameraRig, settings: MultiviewSetting
     identities = tracker.identities(settings.people)
     refuse_all(identities)
     claims = claims_of(identities)
-    world = concatenate(list(reconstruct_windows(windows, claims, rig, known.noise, settings)))
+    worlds = list(reconstruct_windows(windows, claims, rig, known.noise, settings))
+    world = concatenate(worlds)
     empty = hollow(answered([world]), len(world))
-    return of_people(world, [person for person in world.people.tolist() if person not in empty]), known
+    people = [person for person in world.people.tolist() if person not in empty]
+    triples = ((*window, part) for window, part in zip(windows, worlds, strict=True))
+    detections = list(see_people(triples, people, claims, rig, known.noise, settings))
+    return Reconstruction(of_people(world, people), known, {person: [part[person] for part in detections] for person in people})

@@ -16,6 +16,7 @@ import numpy as np
 
 import recon3d
 from recon3d import io, motion
+from recon3d.arrays import with_neighbours
 from recon3d.detect import identity_of, output_of
 from recon3d.errors import CameraError, InputError
 from recon3d.geometry import CameraRig
@@ -29,15 +30,14 @@ from recon3d.multiview import (
     ImageFit,
     NoiseScale,
     Seen,
-    Timeline,
     align_in_time,
     check_cameras,
     follow_people,
     people_tracker,
     reconstruct_windows,
     sample_of,
+    see_people,
     survey,
-    synchronise,
     to_rig_pixels,
 )
 from recon3d.multiview.people.points import HOLLOW, answered, hollow
@@ -48,6 +48,7 @@ from recon3d.pipeline.people import Cast, cast_of, identities_of
 from recon3d.pipeline.scores import with_scores
 from recon3d.pipeline.settings import Settings, as_tables
 from recon3d.pipeline.summary import Person, Summary, summarise, write_report
+from recon3d.pipeline.synchronised import Synchronised
 from recon3d.pipeline.take import Stage, StoredKeypoints, Take, motion_readers, world_readers
 from recon3d.records import Keypoints2D, Keypoints3D
 from recon3d.records.keypoints3d import of_people
@@ -128,12 +129,13 @@ def _run(job: Job, progress: Progress) -> Result:
     seen, evidence = _evidence(job, whole, found, prints, take, progress)
     rig = check_cameras(seen, whole)
     timeline = align_in_time(seen, rig)
-    known, found_people, whose = _people(job, rig, seen, timeline, take, evidence, progress)
+    views = Synchronised(seen, timeline, job.settings.multiview.window)
+    known, found_people, whose = _people(job, rig, seen, views, take, evidence, progress)
     cast = cast_of(found_people, take, int(timeline.frame[0]), int(timeline.frame[-1]))
-    worlds = _world(job, rig, seen, timeline, take, known, whose, cast, progress)
+    worlds = _world(job, rig, views, take, known, whose, cast, progress)
     frames = {int(person): count for person, count in worlds.facts()["answered"].items()}
     cast = cast.without(found_people, hollow(frames, len(timeline.frame)), HOLLOW)
-    motions = _motion(job, take, worlds, cast, prints, progress)
+    motions = _motion(job, rig, views, take, known, whose, worlds, cast, prints, progress)
     stages = [evidence, whose, worlds, motions]
     readers = [partial(_of_people, reader, tuple(cast.names)) for reader in world_readers(worlds.windows("people"))]
     people = [Person(one, name, motion_readers(motions.windows(str(one)))) for one, name in cast.names.items()]
@@ -281,16 +283,16 @@ def _read(job: Job, rig: CameraRig, found: Inputs, progress: Progress) -> Iterat
 
 
 def _people(
-    job: Job, rig: CameraRig, seen: Sequence[StoredKeypoints], timeline: Timeline, take: Take, evidence: Stage, progress: Progress
+    job: Job, rig: CameraRig, seen: Sequence[StoredKeypoints], windows: Synchronised, take: Take, evidence: Stage, progress: Progress
 ) -> tuple[Calibrated, Identities, Stage]:
     """What the sample said about noise and agreement, who there is, and whose the detections are, in window files."""
     settings = job.settings.multiview
     stage = take.stage("people", [evidence.folder.name, asdict(settings)])
     if not stage.complete:
-        known = survey(sample_of(seen, timeline), rig, settings)
+        known = survey(sample_of(seen, windows.timeline), rig, settings)
         tracker = people_tracker(rig, seen[0].layout, known.noise, settings)
-        total, at = len(timeline.frame), 0
-        for k, views in enumerate(synchronise(seen, timeline, settings.window)):
+        total, at = len(windows.timeline.frame), 0
+        for k, views in enumerate(windows):
             io.write_association(stage.path("whose", k), tracker.follow(views))
             at += len(views)
             progress("finding people", at, total)
@@ -304,8 +306,7 @@ def _people(
 def _world(
     job: Job,
     rig: CameraRig,
-    seen: Sequence[StoredKeypoints],
-    timeline: Timeline,
+    views: Synchronised,
     take: Take,
     known: Calibrated,
     whose: Stage,
@@ -316,9 +317,9 @@ def _world(
     settings = job.settings.multiview
     stage = take.stage("keypoints3d", [whose.folder.name, [asdict(claim) for claim in cast.claims]])
     if not stage.complete:
-        total, at = len(timeline.frame), 0
+        total, at = len(views.timeline.frame), 0
         found = (io.read_association(path) for path in whose.windows("whose"))
-        windows = zip(synchronise(seen, timeline, settings.window), found, strict=True)
+        windows = zip(views, found, strict=True)
         frames: Counter[int] = Counter()
         for k, world in enumerate(reconstruct_windows(windows, cast.claims, rig, known.noise, settings)):
             frames.update(answered([world]))
@@ -341,19 +342,46 @@ def _calibrated(facts: dict[str, list[float]], rig: CameraRig) -> Calibrated:
     return Calibrated(noise, Agreement(rig.names, *(array[name] for name in _AGREEMENT)))
 
 
-def _motion(job: Job, take: Take, worlds: Stage, cast: Cast, prints: dict[str, str], progress: Progress) -> Stage:
-    """Everybody's motion in window files, each on an armature measured on frames from all over the take."""
+def _motion(
+    job: Job,
+    rig: CameraRig,
+    views: Synchronised,
+    take: Take,
+    known: Calibrated,
+    whose: Stage,
+    worlds: Stage,
+    cast: Cast,
+    prints: dict[str, str],
+    progress: Progress,
+) -> Stage:
+    """Everybody's motion in window files, each on a body measured on frames from all over the take."""
     settings = job.settings.motion
     stage = take.stage("motion", [worlds.folder.name, asdict(settings), prints.get("armature file")])
-    readers = world_readers(worlds.windows("people"))
-    if not stage.complete:
-        for n, person in enumerate(cast.names):
-            armature = motion.measure((of_people(reader(), [person]) for reader in readers), 0, settings)
-            for k, reader in enumerate(readers):
-                (part,) = motion.solve_windows([of_people(reader(), [person])], 0, armature, settings)
-                io.write_motion(stage.path(str(person), k), [lambda part=part: part])
-                progress("solving motion", n * len(readers) + k + 1, len(readers) * len(cast.names))
-        stage.finish({})
+    people, layout = list(cast.names), views.layout
+    if stage.complete or not people:
+        if not stage.complete:
+            stage.finish({})
+        return stage
+
+    def windows() -> Iterator[dict[int, motion.Observed]]:
+        found = (io.read_association(path) for path in whose.windows("whose"))
+        triples = zip(views, found, (reader() for reader in world_readers(worlds.windows("people"))), strict=True)
+        return see_people(triples, people, cast.claims, rig, known.noise, job.settings.multiview)
+
+    samples: dict[int, list[motion.Sample]] = {person: [] for person in people}
+    for part in windows():
+        for person in people:
+            samples[person].append(motion.sample(part[person]))
+    bodies = {person: motion.measure(samples[person], layout, settings) for person in people}
+    total, at = len(views.timeline.frame), 0
+    for k, (before, now, after) in enumerate(with_neighbours(windows())):
+        for person in people:
+            around = (None if before is None else before[person], now[person], None if after is None else after[person])
+            part = motion.solve_window(*around, bodies[person], settings)
+            io.write_motion(stage.path(str(person), k), [lambda part=part: part])
+        at += len(now[people[0]])
+        progress("solving motion", at, total)
+    stage.finish({})
     return stage
 
 

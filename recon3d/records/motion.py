@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 
 from recon3d.arrays import freeze_fields, whole_rows
 from recon3d.errors import ShapeError
@@ -23,7 +23,9 @@ class Motion:
         time: s, on the rig's common axis.
         translation: of the root in the world, m; NaN in frames where the person was not there.
         rotation: unit quaternions wxyz, parent_from_joint (the root's: world_from_root); NaN likewise.
+        covariance: of each joint's place in the world, m^2; NaN likewise.
         state: `State` of each joint's rotation.
+        contact: joints that rest on the floor by a point that rides on them.
     """
 
     person: int
@@ -32,7 +34,9 @@ class Motion:
     time: Float[np.ndarray, "frames"]
     translation: Float[np.ndarray, "frames 3"]
     rotation: Float[np.ndarray, "frames joints 4"]
+    covariance: Float[np.ndarray, "frames joints 3 3"]
     state: UInt8[np.ndarray, "frames joints"]
+    contact: Bool[np.ndarray, "frames joints"]
 
     def __post_init__(self) -> None:
         freeze_fields(self)
@@ -56,5 +60,5 @@ class Motion:
 
 def concatenate(parts: Sequence[Motion]) -> Motion:
     """Windows of one person on one armature, one after the other."""
-    names = ("frame", "time", "translation", "rotation", "state")
+    names = ("frame", "time", "translation", "rotation", "covariance", "state", "contact")
     return replace(parts[0], **{name: np.concatenate([getattr(p, name) for p in parts]) for name in names})

@@ -7,6 +7,7 @@ some of its own axes only.
 """
 
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -14,6 +15,8 @@ from jaxtyping import Bool, Float, Int
 from recon3d.arrays import freeze_fields
 from recon3d.errors import LayoutError, all_faults
 from recon3d.geometry.lie import SE3, SO3
+
+Plane: TypeAlias = Float[np.ndarray, "frames points"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,11 +56,19 @@ class Skeleton:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Attachments:
-    """Keypoints that ride on joints: ``keypoint = joint position + joint rotation @ offset`` (m)."""
+    """Keypoints that ride on joints: ``keypoint = joint position + joint rotation @ offset`` (m).
+
+    Attributes:
+        points: names.
+        joint: that each rides on.
+        offset: in the joint's frame, m.
+        loose: how far (one sigma) its place on somebody's body may lie from that, m; 0 for points that define their joint.
+    """
 
     points: tuple[str, ...]
     joint: Int[np.ndarray, "points"]
     offset: Float[np.ndarray, "points 3"]
+    loose: Float[np.ndarray, "points"]
 
     def __post_init__(self) -> None:
         freeze_fields(self)
@@ -65,7 +76,7 @@ class Attachments:
     def select(self, points: tuple[str, ...]) -> "Attachments":
         """Those of these keypoints that are attached, in the given order."""
         rows = [self.points.index(p) for p in points if p in self.points]
-        return Attachments(tuple(self.points[r] for r in rows), self.joint[rows], self.offset[rows])
+        return Attachments(tuple(self.points[r] for r in rows), self.joint[rows], self.offset[rows], self.loose[rows])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,17 +88,19 @@ class Armature:
         rest_offset: from the parent to the joint at rest, m; the root's is zero.
         free: which of its own axes a solver's steps may turn a joint about. One axis keeps a joint a hinge; two
             hold only to first order.
-        looseness: standard deviation of each joint's turn from rest in plausible poses, rad; it decides
+        usual: turn from rest (rotation vector, or angles of joints with one or two free axes) in the most common pose, rad.
+        looseness: standard deviation of each joint's turn from that in plausible poses, axis by axis, rad; it decides
             only what no keypoint does.
-        limit: lowest and highest turn about a free axis, rad, for joints with one free axis.
+        limit: lowest and highest turn about each axis, rad, of joints with one or two free axes.
         attachments: keypoints on it.
     """
 
     skeleton: Skeleton
     rest_offset: Float[np.ndarray, "joints 3"]
     free: Bool[np.ndarray, "joints 3"]
-    looseness: Float[np.ndarray, "joints"]
-    limit: Float[np.ndarray, "joints 2"]
+    usual: Float[np.ndarray, "joints 3"]
+    looseness: Float[np.ndarray, "joints 3"]
+    limit: Float[np.ndarray, "joints 3 2"]
     attachments: Attachments
 
     def __post_init__(self) -> None:
@@ -103,6 +116,23 @@ class Armature:
         if joint not in self.joints:
             raise LayoutError(f"armature {self.skeleton.name} has no joint {joint!r}; it has {', '.join(self.joints)}")
         return self.joints.index(joint)
+
+    def axis_order(self, joint: int) -> list[int]:
+        """A joint's free axes in the order in which it turns about them; of two that along its bone comes last."""
+        free = np.flatnonzero(self.free[joint]).tolist()
+        along = self._along_bone(joint)
+        return sorted(free, key=lambda axis: axis == along) if len(free) == 2 else free
+
+    def bend_axis(self, joint: int) -> int | None:
+        """The axis of a hinge, which may twist about its bone as well; None of other joints."""
+        order = self.axis_order(joint)
+        hinge = len(order) == 1 or (len(order) == 2 and order[1] == self._along_bone(joint))
+        return order[0] if hinge else None
+
+    def _along_bone(self, joint: int) -> int | None:
+        """The axis that a joint's bone lies on."""
+        bone = np.abs(self.rest_offset[self.skeleton.parents == joint]).sum(0)
+        return int(bone.argmax()) if bone.max() > 0.9 * np.linalg.norm(bone) and bone.any() else None
 
     def with_sizes(self, rest_offset: Float[np.ndarray, "joints 3"], attachment_offset: Float[np.ndarray, "points 3"]) -> "Armature":
         """The same body with other lengths."""
@@ -140,62 +170,92 @@ class Armature:
         turned = poses.rotation.matrix[..., at.joint, :, :] @ at.offset[:, :, None]
         return poses.translation[..., at.joint, :] + turned[..., 0]
 
-    def columns(self) -> tuple[Int[np.ndarray, "dof"], Int[np.ndarray, "dof"]]:
-        """Joint and axis of each rotational degree of freedom, joint by joint."""
-        joint, axis = np.nonzero(self.free)
-        return joint, axis
+    def screws(
+        self, poses: SE3, joint: Int[np.ndarray, "turns"], axes: Float[np.ndarray, "frames turns 3"]
+    ) -> Float[np.ndarray, "frames dof 6"]:
+        """Motion (angular, linear at the world's origin) that each degree of freedom gives to what it carries.
 
-    def keypoint_jacobian(self, poses: SE3, points: Float[np.ndarray, "*batch points 3"]) -> Float[np.ndarray, "*batch points 3 dof"]:
-        """d keypoint / d (root translation in the world, then each rotational degree of freedom).
-
-        A turn about a joint's axis e moves a point p beyond it by e x (p - joint).
+        The root's translation along the world's axes comes first, then turns of joints about axes in the world.
         """
-        joint, axis = self.columns()
-        axes = poses.rotation.matrix[..., joint, :, axis]  # NumPy puts the paired axis first
-        axes = np.moveaxis(axes, 0, -2)
-        arm = points[..., :, None, :] - poses.translation[..., None, joint, :]
-        beyond = self.skeleton.descends()[self.attachments.joint][:, joint]
-        out = np.zeros((*points.shape, 3 + len(joint)))
-        out[..., :3] = np.eye(3)
-        e = axes[..., None, :, :]
-        for k in range(3):  # the cross product by components
+        out = np.zeros((len(axes), 3 + len(joint), 6))
+        out[:, :3, 3:] = np.eye(3)
+        out[:, 3:, :3] = axes
+        place = poses.translation[:, joint]
+        for k in range(3):
             i, j = (k + 1) % 3, (k + 2) % 3
-            out[..., k, 3:] = (e[..., i] * arm[..., j] - e[..., j] * arm[..., i]) * beyond
+            out[:, 3:, 3 + k] = place[..., i] * axes[..., j] - place[..., j] * axes[..., i]
+        return out
+
+    def slopes(
+        self,
+        screws: Float[np.ndarray, "frames dof 6"],
+        joint: Int[np.ndarray, "turns"],
+        places: Float[np.ndarray, "frames some 3"],
+        carrier: Int[np.ndarray, "some"],
+    ) -> Float[np.ndarray, "frames some 3 dof"]:
+        """How places that ride on these joints move: v + w x p of every degree of freedom that carries them."""
+        owner = np.concatenate([np.zeros(3, np.int64), joint])
+        carried = self.skeleton.descends()[carrier][:, owner].astype(float)
+        turn, shift = np.moveaxis(screws[..., :3], -1, 0)[:, :, None], np.moveaxis(screws[..., 3:], -1, 0)[:, :, None]
+        p = np.moveaxis(places, -1, 0)[..., None]
+        out = np.empty((*places.shape, len(owner)))
+        for k in range(3):
+            i, j = (k + 1) % 3, (k + 2) % 3
+            out[:, :, k] = (shift[k] + turn[i] * p[j] - turn[j] * p[i]) * carried
         return out
 
     def normal_equations(
         self,
-        poses: SE3,
+        screws: Float[np.ndarray, "frames dof 6"],
+        joint: Int[np.ndarray, "turns"],
         points: Float[np.ndarray, "frames points 3"],
         weight: Float[np.ndarray, "frames points 3 3"],
         force: Float[np.ndarray, "frames points 3"],
     ) -> tuple[Float[np.ndarray, "frames dof dof"], Float[np.ndarray, "frames dof"]]:
-        """J'WJ (W symmetric) and J'f of `keypoint_jacobian`, without forming J.
+        """J'WJ (W symmetric; the lower triangle) and J'f of the keypoints' Jacobian J, without forming it.
 
         A point's velocity is linear in the six numbers (angular, linear) of the motion of whatever carries
         it; the 6x6 information of all points beyond a joint is summed first, as the composite rigid body
         algorithm does with inertias (Featherstone 2008, section 6.2).
         """
-        joint, axis = self.columns()
         frames, count = points.shape[:2]
-        # A point p moves by v + w x p = [-[p]x, 1] (w, v): W [p]x and its like are cross products of rows.
-        arm = points[..., None, :]
-        turned = np.cross(arm, weight)
-        inertia = np.empty((frames, count, 6, 6))
-        inertia[..., :3, :3] = np.swapaxes(np.cross(arm, np.swapaxes(turned, -1, -2)), -1, -2)
-        inertia[..., 3:, :3], inertia[..., :3, 3:] = turned, np.swapaxes(turned, -1, -2)
-        inertia[..., 3:, 3:] = weight
-        wrench = np.concatenate([np.cross(points, force), force], -1)
-        beyond = self.skeleton.descends()[self.attachments.joint].T.astype(float)
-        inertia = (beyond @ inertia.reshape(frames, count, 36)).reshape(frames, -1, 6, 6)
-        wrench = beyond @ wrench
-        carrier = np.concatenate([np.zeros(3, np.int64), joint])
-        screw = np.zeros((frames, len(carrier), 6))
-        screw[:, :3, 3:] = np.eye(3)
-        screw[:, 3:, :3] = np.moveaxis(poses.rotation.matrix[:, joint, :, axis], 0, 1)
-        screw[:, 3:, 3:] = np.cross(poses.translation[:, joint], screw[:, 3:, :3])
-        pushed = (inertia[:, carrier] @ screw[..., None])[..., 0]
-        above = self.skeleton.descends()[carrier][:, carrier]  # [d, e]: e's joint carries d's
-        product = pushed @ np.swapaxes(screw, 1, 2)
-        h = np.where(above, product, np.where(above.T, np.swapaxes(product, 1, 2), 0.0))
-        return h, (screw * wrench[:, carrier]).sum(-1)
+        owner = np.concatenate([np.zeros(3, np.int64), joint])
+        descends = self.skeleton.descends()
+        x, y, z = (np.ascontiguousarray(points[..., k]) for k in range(3))
+        w = {(i, j): np.ascontiguousarray(weight[..., i, j]) for i in range(3) for j in range(i + 1)}
+        w |= {(j, i): plane for (i, j), plane in w.items()}
+        # A point p moves by v + w x p = [-[p]x, 1] (w, v): the 6x6 is [[p]x W [p]x', [p]x W; ., W], lower triangle by rows.
+        m = {(i, k): plane for k in range(3) for i, plane in enumerate(_crossed((x, y, z), (w[0, k], w[1, k], w[2, k])))}
+        top = {(i, j): _crossed((x, y, z), (m[i, 0], m[i, 1], m[i, 2]))[j] for i in range(3) for j in range(i + 1)}
+        f = (np.ascontiguousarray(force[..., 0]), np.ascontiguousarray(force[..., 1]), np.ascontiguousarray(force[..., 2]))
+        planes = [top[i, j] for i in range(3) for j in range(i + 1)]
+        for i in range(3):
+            planes += [m[k, i] for k in range(3)] + [w[i, j] for j in range(i + 1)]
+        planes += [*_crossed((x, y, z), f), *f]
+        carried = descends[self.attachments.joint][:, owner].astype(float)
+        summed = (np.stack(planes).reshape(-1, count) @ carried).reshape(27, frames, len(owner))
+        screw = np.ascontiguousarray(np.moveaxis(screws, -1, 0))
+        pushed = np.zeros((frames, len(owner), 6))
+        row = 0
+        for i in range(6):
+            for j in range(i + 1):
+                pushed[..., i] += summed[row] * screw[j]
+                if i != j:
+                    pushed[..., j] += summed[row] * screw[i]
+                row += 1
+        h = pushed @ np.swapaxes(screws, 1, 2)
+        h *= descends[owner][:, owner]  # [d, e]: e's joint carries d's, which comes after it
+        return h, (summed[21:] * screw).sum(0)
+
+    def pulled(
+        self, slopes: Float[np.ndarray, "frames points 3 dof"], force: Float[np.ndarray, "frames points 3 many"]
+    ) -> Float[np.ndarray, "frames dof many"]:
+        """J'f of many forces on points with these slopes."""
+        frames, count = force.shape[:2]
+        flat = slopes.reshape(frames, 3 * count, -1)
+        return np.swapaxes(flat, 1, 2) @ force.reshape(frames, 3 * count, -1)
+
+
+def _crossed(a: tuple[Plane, Plane, Plane], b: tuple[Plane, Plane, Plane]) -> tuple[Plane, Plane, Plane]:
+    """a x b by coordinates."""
+    return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]

@@ -4,7 +4,7 @@ import functools
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -14,7 +14,9 @@ from recon3d.skeleton.layout import other_side
 
 HUMAN = "human"
 """The default body."""
-_JOINT_KEYS = {"name", "parent", "offset", "free", "looseness_deg", "limit_deg"}
+_UNLIMITED, _LOOSE_DEG = [-180.0, 180.0], 45.0
+_LOOSE_M = 0.03  # of points that ride off their joint
+_JOINT_KEYS = {"name", "parent", "offset", "free", "usual_deg", "looseness_deg", "limit_deg"}
 
 
 @functools.cache
@@ -61,7 +63,7 @@ def parse_armature(data: dict[str, Any], source: str) -> Armature:
         if "parent" in r and r["parent"] not in names[:i]
     ]
     points = _points_with_right(data.get("keypoints", {}))
-    faults += [f"keypoint {p!r} hangs on {j!r}, which is no joint" for p, (j, _) in points.items() if j not in names]
+    faults += [f"keypoint {p!r} hangs on {j!r}, which is no joint" for p, (j, *_) in points.items() if j not in names]
     if not rows:
         faults.append("there are no [[joint]] entries")
     if faults:
@@ -70,17 +72,20 @@ def parse_armature(data: dict[str, Any], source: str) -> Armature:
     parents = [names.index(r["parent"]) if "parent" in r else -1 for r in rows]
     skeleton = Skeleton(str(data.get("name", source)), tuple(names), np.array(parents), np.array(mirror))
     free = np.array([[axis in r.get("free", "xyz") for axis in "xyz"] for r in rows])
-    limits = np.deg2rad([r.get("limit_deg", [-180.0, 180.0]) for r in rows]).astype(float)
+    limits = np.deg2rad([[_of_axis(r.get("limit_deg", _UNLIMITED), axis, _UNLIMITED) for axis in "xyz"] for r in rows]).astype(float)
+    looseness = np.deg2rad([[_of_axis(r.get("looseness_deg", _LOOSE_DEG), axis, _LOOSE_DEG) for axis in "xyz"] for r in rows]).astype(float)
     attachments = Attachments(
         tuple(points),
-        np.array([names.index(j) for j, _ in points.values()], dtype=np.int64),
-        np.array([o for _, o in points.values()], dtype=float).reshape(-1, 3),
+        np.array([names.index(p.joint) for p in points.values()], dtype=np.int64),
+        np.array([p.offset for p in points.values()], dtype=float).reshape(-1, 3),
+        np.array([p.loose for p in points.values()], dtype=float),
     )
     return Armature(
         skeleton,
         np.array([r.get("offset", [0, 0, 0]) for r in rows], dtype=float),
         free,
-        np.deg2rad(np.array([r.get("looseness_deg", 45.0) for r in rows], dtype=float)),
+        np.deg2rad([r.get("usual_deg", [0, 0, 0]) for r in rows]).astype(float),
+        looseness,
         limits,
         attachments,
     )
@@ -98,17 +103,31 @@ def _check_kinds(data: dict[str, Any], source: str) -> None:
             faults.append(f"joint {name!r}: offset must be three numbers, m")
         if not isinstance(row.get("free", ""), str) or set(row.get("free", "")) - set("xyz"):
             faults.append(f"joint {name!r}: free must be some of the letters x, y, z")
-        if "limit_deg" in row and not _numbers(row["limit_deg"], 2):
-            faults.append(f"joint {name!r}: limit_deg must be two numbers")
-        if not _numbers([row.get("looseness_deg", 1.0)], 1):
-            faults.append(f"joint {name!r}: looseness_deg must be a number")
+        if "usual_deg" in row and not _numbers(row["usual_deg"], 3):
+            faults.append(f"joint {name!r}: usual_deg must be three numbers")
+        if "limit_deg" in row and not all(_numbers(v, 2) for v in _by_axis(row["limit_deg"])):
+            faults.append(f"joint {name!r}: limit_deg must be two numbers, or two for each axis as {{ x = [-5, 150] }}")
+        if not all(_numbers([v], 1) for v in _by_axis(row.get("looseness_deg", 1.0))):
+            faults.append(f"joint {name!r}: looseness_deg must be a number, or one for each axis as {{ x = 90, z = 5 }}")
     points: Any = data.get("keypoints", {})
     for point, place in cast(dict[str, Any], points).items() if isinstance(points, dict) else ():
         entry = cast(list[Any], place) if isinstance(place, list) else []
-        if len(entry) != 2 or not isinstance(entry[0], str) or not _numbers(entry[1], 3):
-            faults.append(f'keypoint {point!r} must be ["joint", [x, y, z]]')
+        if len(entry) not in (2, 3) or not isinstance(entry[0], str) or not _numbers(entry[1], 3) or not _numbers(entry[2:] or [0], 1):
+            faults.append(f'keypoint {point!r} must be ["joint", [x, y, z]] or ["joint", [x, y, z], sigma_m]')
     if faults:
         raise LayoutError(all_faults(faults, f"armature {source} cannot be used:"))
+
+
+def _by_axis(value: Any) -> list[Any]:
+    """What an entry says of some axes; an entry that is no table speaks of all."""
+    if not isinstance(value, dict):
+        return [value]
+    table = cast(dict[str, Any], value)
+    return list(table.values()) if set(table) <= set("xyz") else [None]
+
+
+def _of_axis(value: Any, axis: str, default: Any) -> Any:
+    return cast(dict[str, Any], value).get(axis, default) if isinstance(value, dict) else value
 
 
 def _numbers(value: Any, count: int) -> bool:
@@ -126,18 +145,28 @@ def _with_right(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             if "offset" in row:
                 x, y, z = row["offset"]
                 other["offset"] = [-x, y, z]
-            # A mirror in x turns angles about y and z round; limits are of joints with one free axis.
-            if "limit_deg" in row and row.get("free") in ("y", "z"):
-                low, high = row["limit_deg"]
-                other["limit_deg"] = [-high, -low]
+            # A mirror in x turns angles about y and z round.
+            if "usual_deg" in row:
+                x, y, z = row["usual_deg"]
+                other["usual_deg"] = [x, -y, -z]
+            if "limit_deg" in row:
+                limit = {axis: _of_axis(row["limit_deg"], axis, _UNLIMITED) for axis in "xyz"}
+                other["limit_deg"] = {a: [low, high] if a == "x" else [-high, -low] for a, (low, high) in limit.items()}
             out.append(other)
     return out
 
 
-def _points_with_right(points: dict[str, Any]) -> dict[str, tuple[str, list[float]]]:
-    out: dict[str, tuple[str, list[float]]] = {}
-    for name, (joint, offset) in points.items():
-        out[name] = (joint, offset)
+class _Point(NamedTuple):
+    joint: str
+    offset: list[float]
+    loose: float
+
+
+def _points_with_right(points: dict[str, Any]) -> dict[str, _Point]:
+    out: dict[str, _Point] = {}
+    for name, (joint, offset, *rest) in points.items():
+        loose = rest[0] if rest else (_LOOSE_M if any(offset) else 0.0)
+        out[name] = _Point(joint, offset, loose)
         if name.startswith("left_") and other_side(name) not in points:
-            out[other_side(name)] = (other_side(joint), [-offset[0], offset[1], offset[2]])
+            out[other_side(name)] = _Point(other_side(joint), [-offset[0], offset[1], offset[2]], loose)
     return out

@@ -14,8 +14,9 @@ from recon3d.errors import InputError, valid_names
 from recon3d.geometry import SE3, SO3
 from recon3d.records import Motion, State
 from recon3d.skeleton import Armature, Layout, load_armature, load_layout, map_layout
+from recon3d.synthetic.steps import take_steps
 
-MotionKind = Literal["gait", "dance", "jump", "fall", "crouch", "on_the_spot", "walk_out", "path"]
+MotionKind = Literal["gait", "dance", "jump", "fall", "crouch", "on_the_spot", "walk_out", "path", "steps"]
 _TURNING_S = 0.2  # over which somebody turns where it walks
 _STANDS = 0.05  # m/s
 _HIP_HEIGHT = 0.91  # m, of a standing body of 1.70 m
@@ -68,6 +69,7 @@ def make_person(
         "on_the_spot": _on_the_spot,
         "walk_out": _walk_out,
         "path": _walk_path,
+        "steps": _steps,
     }
     if kind not in kinds:
         raise InputError(f"no motion {kind!r}; there are {valid_names(kinds)}")
@@ -90,7 +92,9 @@ def make_person(
         time=actor.time,
         translation=actor.place,
         rotation=SO3(rotation).wxyz(),
+        covariance=np.zeros((frames, len(armature.joints), 3, 3)),
         state=np.full((frames, len(armature.joints)), State.OBSERVED, np.uint8),
+        contact=actor.contact,
     )
     names = load_layout(layout)
     poses = armature.forward(SE3(SO3.identity(frames), actor.place), rotation)
@@ -116,6 +120,7 @@ class _Actor:
         self.vector = np.zeros((len(time), len(armature.joints), 3))
         self.place = np.zeros((len(time), 3))
         self.place[:, 2] = _HIP_HEIGHT * size
+        self.contact = np.zeros((len(time), len(armature.joints)), bool)
         self.turn: SO3 | None = None
         self.path: Float[np.ndarray, "frames 2"] | None = None
         self.hang_arms()
@@ -185,6 +190,21 @@ def _gait(actor: _Actor) -> None:
     strength = 1 + 0.08 * np.sin(2 * np.pi * t / 7.3)
     _walk(actor, 2 * np.pi * 0.9 * t + rng.uniform(0, 2 * np.pi), strength)
     actor.stand()
+
+
+def _steps(actor: _Actor) -> None:
+    """Walking round an ellipse at 1 m/s with feet that stand still while they stand."""
+    rng = actor.rng
+    steps = take_steps(actor.armature, actor.time, (rng.uniform(1.1, 1.4), rng.uniform(0.8, 1.0)), rng.uniform(0, 2 * np.pi))
+    actor.place[:] = steps.place
+    actor.head(steps.heading)
+    for k, side in enumerate(("left", "right")):
+        hip, knee, ankle, toes = (actor.armature.index(f"{side}_{name}") for name in ("hip", "knee", "ankle", "toes"))
+        actor.vector[:, hip], actor.vector[:, ankle] = SO3(steps.hip[k]).log(), SO3(steps.ankle[k]).log()
+        actor.vector[:, knee, 0] = steps.knee[k]
+        actor.contact[:, [ankle, toes]] = steps.stands[k][:, None]
+        actor.arm(side, 0.35 * np.sin(steps.phase + np.pi * k), bend=0.4 + 0.15 * np.sin(steps.phase + np.pi * k))
+    actor.set("spine", x=0.03 * np.cos(2 * steps.phase), z=-0.06 * np.sin(steps.phase))
 
 
 def _walk_out(actor: _Actor) -> None:

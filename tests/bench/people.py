@@ -165,7 +165,7 @@ def unchanged() -> Result:
 
 def _apart(seen: list[Keypoints2D], rig: CameraRig) -> np.ndarray:
     """Distances of the points of one person's take, mm; infinite where only one has an answer."""
-    found, known = reconstruct(seen, rig)
+    found, known, _ = reconstruct(seen, rig)
     (views,) = synchronise(seen, align_in_time(seen, rig), 100_000)
     xy, sigma = subject_only(views, SubjectTracker(rig, 0.3), 0.3)
     sigma = sigma * known.noise.scale[:, None, None]

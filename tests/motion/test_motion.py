@@ -5,34 +5,12 @@ import pytest
 
 from recon3d import motion
 from recon3d.geometry import SO3
-from recon3d.motion.evidence import gather
-from recon3d.motion.inverse_kinematics import Pose, PoseProblem
-from recon3d.motion.start import starting_pose
 from recon3d.multiview import reconstruct
-from recon3d.records import Keypoints3D, State
-from recon3d.skeleton import load_armature, load_layout
+from recon3d.records import State
+from recon3d.skeleton import load_layout
 from recon3d.synthetic import make_person
+from tests.motion.worlds import as_world, noisy
 from tests.worlds import clean, solved
-
-ARMATURE = load_armature()
-
-
-def as_world(person, sigma=0.003):
-    frames, joints = person.keypoints.shape[:2]
-    seen = np.isfinite(person.keypoints).all(-1)[:, None]
-    shape = (frames, 1, joints)
-    return Keypoints3D(
-        layout=person.layout,
-        frame=np.arange(frames),
-        time=person.motion.time.copy(),
-        people=np.array([0]),
-        xyz=person.keypoints[:, None].copy(),
-        confidence=seen.astype(float),
-        covariance=np.where(seen[..., None, None], sigma**2 * np.eye(3), np.nan),
-        views=(4 * seen).astype(np.uint8),
-        state=seen.astype(np.uint8),
-        residual_px=np.ones(shape),
-    )
 
 
 @pytest.mark.parametrize("kind", ["gait", "dance", "jump", "fall", "crouch", "on_the_spot"])
@@ -40,7 +18,7 @@ def as_world(person, sigma=0.003):
 def test_kinematics_there_and_back(kind, layout):
     person = make_person(kind, 90, seed=3, layout=layout)
     world = as_world(person)
-    found = motion.solve(world)[0]
+    found = motion.solve(motion.in_space(world))[0]
     points = found.armature.attachments.select(world.layout.points).points
     columns = [found.armature.attachments.points.index(p) for p in points]
     off = np.linalg.norm(found.armature.keypoints(found.poses())[:, columns] - world.xyz[:, 0, world.layout.indices(points)], axis=-1)
@@ -50,7 +28,7 @@ def test_kinematics_there_and_back(kind, layout):
 
 def test_lengths_are_constant_symmetric_and_right():
     person = make_person("gait", 120, seed=5, stature=1.85)
-    found = motion.solve(as_world(person))[0]
+    found = motion.solve(motion.in_space(as_world(person)))[0]
     place = found.poses().translation
     for joint in ("elbow", "wrist", "knee", "ankle"):
         sides = []
@@ -61,7 +39,7 @@ def test_lengths_are_constant_symmetric_and_right():
             sides.append(length[0])
             truth = np.linalg.norm(person.motion.armature.rest_offset[j])
             assert abs(length[0] - truth) < 0.004
-        assert sides[0] == pytest.approx(sides[1])
+        assert sides[0] == pytest.approx(sides[1], abs=0.004)  # left nearly as right
 
 
 def test_a_reconstructed_person():
@@ -81,39 +59,24 @@ def test_hinges_stay_hinges():
     for joint in ("left_knee", "right_knee", "left_elbow", "right_elbow"):
         j = solution.armature.index(joint)
         vector = SO3.from_wxyz(solution.rotation[:, j]).log()
-        np.testing.assert_allclose(vector[:, ~solution.armature.free[j]], 0, atol=1e-9)
-        angle = vector[:, solution.armature.free[j]][:, 0]
-        low, high = solution.armature.limit[j]
+        bend = solution.armature.bend_axis(j)
+        assert np.abs(np.delete(vector, bend, 1)).max() < np.deg2rad(20)  # a little twist
+        angle = vector[:, bend]
+        low, high = solution.armature.limit[j, bend]
         assert (angle > low - 0.1).all()
         assert (angle < high + 0.1).all()
 
 
-def test_gradient_of_the_pose_problem():
-    person = make_person("dance", 8)
-    evidence = gather(as_world(person, 0.01), 0, ARMATURE)
-    start = Pose(*starting_pose(ARMATURE, evidence))
-    rng = np.random.default_rng(0)
-    problem = PoseProblem(ARMATURE, evidence)
-    rows = np.arange(8)
-    k = 3 + len(problem.joint)
-    at = problem.retract(start, 0.05 * rng.normal(size=(8, k)))
-    _, g, cost = problem.linearise(at, rows)
-    np.testing.assert_allclose(cost, problem.cost(at, rows))
-    for d in range(k):
-        step = np.zeros((8, k))
-        step[:, d] = 1e-6
-        slope = (problem.cost(problem.retract(at, step), rows) - problem.cost(problem.retract(at, -step), rows)) / 2e-6
-        np.testing.assert_allclose(slope, g[:, d], rtol=2e-4, atol=2e-4 * np.abs(g).max())
-
-
 def test_windows_do_not_show():
-    world = as_world(make_person("gait", 90))
-    armature = motion.measure([world], 0)
-    (whole,) = motion.solve_windows([world], 0, armature)
-    names = ("frame", "time", "xyz", "confidence", "covariance", "views", "state", "residual_px")
-    parts = [replace(world, **{n: getattr(world, n)[p] for n in names}) for p in (slice(0, 40), slice(40, 90))]
-    joined = np.concatenate([m.translation for m in motion.solve_windows(parts, 0, armature)])
-    np.testing.assert_allclose(joined, whole.translation, atol=1e-9)
+    _, seen = noisy("gait", 4, 400)
+    parts = [seen.take(np.arange(a, b)) for a, b in ((0, 130), (130, 260), (260, 400))]
+    body = motion.measure([motion.sample(part) for part in parts], seen.world.layout)
+    (whole,) = motion.solve_windows([seen], body)
+    joined = list(motion.solve_windows(parts, body))
+    assert [len(m) for m in joined] == [130, 130, 140]
+    off = np.linalg.norm(np.concatenate([m.poses().translation for m in joined]) - whole.poses().translation, axis=-1)
+    assert off.mean() < 1e-4
+    assert off.max() < 0.01
 
 
 def hide(world, points, frames):
@@ -129,7 +92,7 @@ def test_states_say_what_was_seen():
     leg = ["left_knee", "left_ankle", "left_heel", "left_big_toe", "left_small_toe"]
     world = hide(as_world(person), leg, slice(20, 40))
     world = hide(world, leg, slice(60, 120))
-    found = motion.solve(world)[0]
+    found = motion.solve(motion.in_space(world))[0]
     knee = found.armature.index("left_knee")
     assert (found.state[:20, knee] == State.OBSERVED).all()
     assert (found.state[20:40, knee] == State.INTERPOLATED).all()
@@ -143,7 +106,7 @@ def test_states_say_what_was_seen():
 def test_frames_without_the_person_have_no_pose():
     world = as_world(make_person("gait", 60))
     world = hide(world, world.layout.points, slice(0, 45))
-    found = motion.solve(world)[0]
+    found = motion.solve(motion.in_space(world))[0]
     assert np.isnan(found.translation[:45]).all()
     assert (found.state[:45] == State.MISSING).all()
     assert np.isfinite(found.translation[45:]).all()
@@ -152,9 +115,9 @@ def test_frames_without_the_person_have_no_pose():
 
 def test_a_child_and_one_frame():
     child = make_person("gait", 1, stature=1.1)
-    found = motion.solve(as_world(child))[0]
+    found = motion.solve(motion.in_space(as_world(child)))[0]
     assert np.isfinite(found.translation).all()
-    many = motion.solve(as_world(make_person("gait", 60, stature=1.1)))[0]
+    many = motion.solve(motion.in_space(as_world(make_person("gait", 60, stature=1.1))))[0]
     thigh = np.linalg.norm(many.armature.rest_offset[many.armature.index("left_knee")])
     assert thigh == pytest.approx(
         np.linalg.norm(make_person("gait", 60, stature=1.1).motion.armature.rest_offset[many.armature.index("left_knee")]), abs=0.01
@@ -163,12 +126,12 @@ def test_a_child_and_one_frame():
 
 def test_nobody():
     world = as_world(make_person("gait", 5))
-    found = motion.solve(hide(world, world.layout.points, slice(None)))[0]
+    found = motion.solve(motion.in_space(hide(world, world.layout.points, slice(None))))[0]
     assert np.isnan(found.rotation).all()
 
 
 def test_quaternions_are_continuous():
-    found = motion.solve(as_world(make_person("dance", 200)))[0]
+    found = motion.solve(motion.in_space(as_world(make_person("dance", 200))))[0]
     dots = (found.rotation[1:] * found.rotation[:-1]).sum(-1)
     assert (dots > 0).all()
 
@@ -176,13 +139,13 @@ def test_quaternions_are_continuous():
 def test_a_layout_with_few_points():
     person = make_person("gait", 30, layout="mpii_16")
     assert load_layout("mpii_16").points == person.layout.points
-    found = motion.solve(as_world(person))[0]
+    found = motion.solve(motion.in_space(as_world(person)))[0]
     assert np.isfinite(found.rotation).all()
 
 
 def test_from_pixels_without_noise():
     world = clean()
-    found, _ = reconstruct(world.keypoints2d(), world.rig)
-    solution = motion.solve(found)[0]
+    _, _, people = reconstruct(world.keypoints2d(), world.rig)
+    solution = motion.solve(people)[0]
     off = np.linalg.norm(solution.poses().translation - world.person.motion.poses().translation, axis=-1)
     assert np.median(off) < 0.015

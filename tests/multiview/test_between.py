@@ -38,21 +38,21 @@ def late_cameras(line_time=0.0, frames=90, fps=30.0):
 def test_clocks_below_a_frame_are_interpolated():
     """12 ms are a third of a frame and 2 cm of a dancer's hand: taken off, what is left is the noise."""
     rig, seen, truth = late_cameras()
-    found, _ = reconstruct(seen, rig)
+    found, *_ = reconstruct(seen, rig)
     rows = np.searchsorted(truth.motion.time, found.time - 1e-6)
     good = np.abs(truth.motion.time[np.minimum(rows, 89)] - found.time) < 1e-6
     error = mpjpe_mm(found.xyz[good, 0], truth.keypoints[rows[good]])
     ignorant = replace(rig, cameras=tuple(replace(c, clock=Clock()) for c in rig))
-    blind, _ = reconstruct(seen, ignorant)
+    blind, *_ = reconstruct(seen, ignorant)
     assert error < 2.5
     assert mpjpe_mm(blind.xyz[:, 0], truth.keypoints[: len(blind.time)]) > 2 * error
 
 
 def test_a_rolling_shutter_is_taken_off():
     rig, seen, truth = late_cameras(line_time=1.5e-5)
-    found, _ = reconstruct(seen, rig)
+    found, *_ = reconstruct(seen, rig)
     ignored = replace(rig, cameras=tuple(replace(c, clock=replace(c.clock, line_time=0.0)) for c in rig))
-    blind, _ = reconstruct(seen, ignored)
+    blind, *_ = reconstruct(seen, ignored)
 
     def error(answer):
         rows = np.clip(np.searchsorted(truth.motion.time, answer.time - 1e-6), 0, 89)

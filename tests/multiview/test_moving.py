@@ -52,21 +52,21 @@ def seen_by(rig, frames=40):
 
 
 def one_frame(person, k):
-    names = ("frame", "time", "translation", "rotation", "state")
+    names = ("frame", "time", "translation", "rotation", "covariance", "state", "contact")
     return replace(person.motion, **{name: getattr(person.motion, name)[k : k + 1].copy() for name in names})
 
 
 def test_points_through_a_camera_that_moves():
     rig = panning()
     seen, person = seen_by(rig)
-    found, known = reconstruct(seen, rig)
+    found, known, _ = reconstruct(seen, rig)
     assert mpjpe_mm(found.xyz[:, 0], person.keypoints) < 8
     assert (found.state > 0).mean() > 0.95
     assert known.agreement.cameras == rig.names
     assert known.agreement.residual_px.max() < 4
     # As if it stood where it started, the same evidence fits far worse.
     wrong = replace(rig, cameras=tuple(c.at_frame(0) for c in rig))
-    _, still = reconstruct(seen, wrong)
+    _, still, _ = reconstruct(seen, wrong)
     assert still.agreement.residual_px.max() > 3 * known.agreement.residual_px.max()
 
 

@@ -103,7 +103,7 @@ def test_an_onlooker_behind_the_cameras():
     rig = read_rig(BALANCE4 / "Calib.qca.txt")
     seen = [read_openpose(BALANCE4 / "openpose" / c.name, c.name, KeypointOptions(60.0, c.intrinsics.size)) for c in rig]
     fitted = [to_rig_pixels(view, camera, "letterbox") for view, camera in zip(seen, rig, strict=True)]
-    found, known = reconstruct(fitted, rig)
+    found, known, _ = reconstruct(fitted, rig)
     assert len(found.people) == 1
     tracker = people_tracker(rig, found.layout, known.noise, MultiviewSettings())
     (views,) = synchronise(fitted, align_in_time(fitted, rig), 1000)
@@ -199,7 +199,7 @@ def test_the_only_person_may_stand_still():
     person = make_person("on_the_spot", frames, seed=9)
     frozen = replace(person, keypoints=np.broadcast_to(person.keypoints[40:41], person.keypoints.shape).copy())
     crowd = make_crowd(rig, [frozen], QUIET)
-    found, _ = reconstruct(list(crowd.seen), rig)
+    found, *_ = reconstruct(list(crowd.seen), rig)
     assert len(found.people) == 1
 
 
@@ -265,7 +265,7 @@ def test_layouts_of_few_points(points):
     layout = Layout("few", "few", points, np.zeros((0, 2), np.int64), mirror)
     arrays = ("xy", "confidence", "sigma_px")
     seen = [replace(record, layout=layout, **{n: np.array(getattr(record, n)[:, :, columns]) for n in arrays}) for record in crowd.seen]
-    found, _ = reconstruct(seen, rig)
+    found, *_ = reconstruct(seen, rig)
     assert len(found.people) == 1
     assert np.nanmedian(np.linalg.norm(found.xyz[:, 0] - crowd.people[:, 0, columns], axis=-1)) < 0.03
 

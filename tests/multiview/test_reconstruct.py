@@ -25,7 +25,7 @@ from tests.worlds import BALANCE4, clean, gait
 
 def test_a_noisy_world_is_reconstructed():
     world = gait()
-    found, known = reconstruct(world.keypoints2d(), world.rig)
+    found, known, _ = reconstruct(world.keypoints2d(), world.rig)
     assert found.xyz.shape == (60, 1, 26, 3)
     assert 4 < mpjpe_mm(found.xyz[:, 0], world.person.keypoints) < 11
     assert (found.state == State.OBSERVED).mean() > 0.97
@@ -39,16 +39,16 @@ def test_a_noisy_world_is_reconstructed():
 
 def test_windows_do_not_show():
     world = gait()
-    whole, _ = reconstruct(world.keypoints2d(), world.rig)
-    parts, _ = reconstruct(world.keypoints2d(), world.rig, MultiviewSettings(window=13))
+    whole, *_ = reconstruct(world.keypoints2d(), world.rig)
+    parts, *_ = reconstruct(world.keypoints2d(), world.rig, MultiviewSettings(window=13))
     np.testing.assert_array_equal(whole.state, parts.state)
     np.testing.assert_allclose(whole.xyz, parts.xyz, atol=1e-9)
 
 
 def test_order_of_the_input_changes_nothing():
     world = gait()
-    a, _ = reconstruct(world.keypoints2d(), world.rig)
-    b, _ = reconstruct(world.keypoints2d()[::-1], world.rig)
+    a, *_ = reconstruct(world.keypoints2d(), world.rig)
+    b, *_ = reconstruct(world.keypoints2d()[::-1], world.rig)
     np.testing.assert_array_equal(a.xyz, b.xyz)
 
 
@@ -58,8 +58,8 @@ def shifted(seen, seconds):
 
 def test_a_time_shift_commutes():
     world = clean()
-    a, _ = reconstruct(world.keypoints2d(), world.rig)
-    b, _ = reconstruct(shifted(world.keypoints2d(), 12.5), world.rig)
+    a, *_ = reconstruct(world.keypoints2d(), world.rig)
+    b, *_ = reconstruct(shifted(world.keypoints2d(), 12.5), world.rig)
     np.testing.assert_allclose(b.time, a.time + 12.5)
     np.testing.assert_allclose(a.xyz, b.xyz, atol=1e-9)
 
@@ -68,9 +68,9 @@ def test_clocks_of_the_rig_are_used():
     world = clean()
     rig = CameraRig(tuple(replace(c, clock=Clock(offset=0.1 * k)) for k, c in enumerate(world.rig)))
     seen = [replace(view, time=view.time - 0.1 * k) for k, view in enumerate(world.keypoints2d())]
-    found, _ = reconstruct(seen, rig)
+    found, *_ = reconstruct(seen, rig)
     assert mpjpe_mm(found.xyz[:, 0], world.person.keypoints) < 1
-    wrong, _ = reconstruct(seen, world.rig)
+    wrong, *_ = reconstruct(seen, world.rig)
     at = [int(np.argmin(np.abs(world.person.motion.time - t))) for t in wrong.time]
     assert mpjpe_mm(wrong.xyz[:, 0], world.person.keypoints[at]) > 20
 
@@ -83,7 +83,7 @@ def test_cameras_of_different_rates_and_lengths():
     timeline = align_in_time([seen[0], slow, short], world.rig)
     assert timeline.frame.tolist() == list(range(41))
     assert ((timeline.rows[1] >= 0) == (timeline.frame % 2 == 0)).all()
-    found, _ = reconstruct([seen[0], slow, short], world.rig)
+    found, *_ = reconstruct([seen[0], slow, short], world.rig)
     off = np.linalg.norm(found.xyz[:, 0] - world.person.keypoints[found.frame], axis=-1)
     assert np.nanmax(off) < 0.001
     # The first two thirds have two cameras or three, then every second frame has two, the others one.
@@ -96,7 +96,7 @@ def test_cameras_of_different_rates_and_lengths():
 def test_holes_in_time_stay_holes():
     world = clean()
     seen = [keypoints2d.concatenate([v.window(slice(0, 10)), v.window(slice(25, 40))]) for v in world.keypoints2d()]
-    found, _ = reconstruct(seen, world.rig)
+    found, *_ = reconstruct(seen, world.rig)
     assert found.frame.tolist() == list(range(40))
     np.testing.assert_allclose(np.diff(found.time), 1 / 60, atol=1e-9)
     assert (found.state[10:25] == State.MISSING).all()
@@ -107,7 +107,7 @@ def test_every_second_frame_is_judged_like_every_frame():
     world = make_world(make_rig("ring", 4), make_person("gait", 120), NoiseSettings(outliers=0))
     rig = moved(world.rig, "cam03", [0.02, 0, 0, 0, 0.025, 0.01])
     seen = [keypoints2d.concatenate([v.window(slice(k, k + 1)) for k in range(0, 120, 2)]) for v in world.keypoints2d()]
-    found, known = reconstruct(seen, rig)
+    found, known, _ = reconstruct(seen, rig)
     assert known.agreement.disagreeing[0] == "cam03"
     assert np.isfinite(known.agreement.scatter_px).all()
     assert found.frame.tolist() == list(range(0, 120, 2))
@@ -119,7 +119,7 @@ def test_frames_that_the_leading_camera_lacks_are_kept():
     late = seen[0].window(slice(10, 40))
     timeline = align_in_time([late, *(view.window(slice(0, 35)) for view in seen[1:])], world.rig)
     assert timeline.frame.tolist() == list(range(35))
-    found, _ = reconstruct([late, *(view.window(slice(0, 30)) for view in seen[1:])], world.rig)
+    found, *_ = reconstruct([late, *(view.window(slice(0, 30)) for view in seen[1:])], world.rig)
     np.testing.assert_allclose(found.xyz[:, 0], world.person.keypoints[:30], atol=1e-3)
 
 
@@ -149,7 +149,7 @@ def test_names_that_do_not_match_list_both_sides():
 
 def test_a_missing_camera_is_just_not_used():
     world = gait()
-    found, known = reconstruct(world.keypoints2d()[1:], world.rig)
+    found, known, _ = reconstruct(world.keypoints2d()[1:], world.rig)
     assert known.agreement.cameras == world.rig.names[1:]
     assert mpjpe_mm(found.xyz[:, 0], world.person.keypoints) < 12
 
@@ -175,7 +175,7 @@ def test_an_observer_in_two_views_is_not_the_subject():
             xy=np.concatenate([np.full_like(seen[k].xy[:, :1], np.nan), seen[k].xy[:, 1:]], 1),
             confidence=np.concatenate([np.zeros_like(seen[k].confidence[:, :1]), seen[k].confidence[:, 1:]], 1),
         )
-    found, _ = reconstruct(seen, rig)
+    found, *_ = reconstruct(seen, rig)
     assert mpjpe_mm(found.xyz[:, 0], subject.person.keypoints) < 15
     assert (found.state == State.OBSERVED).mean() > 0.97
 
@@ -184,7 +184,7 @@ def test_of_two_people_seen_alike_one_is_followed_throughout():
     rig = make_rig("ring", 4)
     noise = NoiseSettings(outliers=0, missing=0)
     a, b = make_world(rig, make_person("gait", 60), noise), make_world(rig, make_person("jump", 60), noise)
-    found, _ = reconstruct(two_people(a.keypoints2d(), b.keypoints2d(), ("cam02", "cam03")), rig)
+    found, *_ = reconstruct(two_people(a.keypoints2d(), b.keypoints2d(), ("cam02", "cam03")), rig)
     errors = [np.nanmedian(np.linalg.norm(found.xyz[:, 0] - w.person.keypoints, axis=-1), axis=1) for w in (a, b)]
     closer = errors[0] < errors[1]
     assert closer.all() or not closer.any()
@@ -199,7 +199,7 @@ def moved(rig, name, twist):
 def test_a_camera_that_was_bumped_is_named_and_not_dropped():
     world = make_world(make_rig("ring", 4), make_person("gait", 60), NoiseSettings(outliers=0))
     rig = moved(world.rig, "cam03", [0.02, 0, 0, 0, 0.025, 0.01])
-    found, known = reconstruct(world.keypoints2d(), rig)
+    found, known, _ = reconstruct(world.keypoints2d(), rig)
     assert known.agreement.disagreeing[0] == "cam03"
     assert known.agreement.left_out_px[2] > 20
     assert known.noise.scale.max() / known.noise.scale.min() <= 3.0 + 1e-9
@@ -248,7 +248,7 @@ def test_nobody_is_refused():
 
 def test_one_frame():
     world = clean()
-    found, _ = reconstruct([v.window(slice(3, 4)) for v in world.keypoints2d()], world.rig)
+    found, *_ = reconstruct([v.window(slice(3, 4)) for v in world.keypoints2d()], world.rig)
     assert mpjpe_mm(found.xyz[:, 0], world.person.keypoints[3:4]) < 1
 
 
@@ -260,7 +260,7 @@ def test_a_joint_that_nobody_sees_is_missing():
         xy, confidence = view.xy.copy(), view.confidence.copy()
         xy[:, :, wrist], confidence[:, :, wrist] = np.nan, 0
         seen.append(replace(view, xy=xy, confidence=confidence))
-    found, _ = reconstruct(seen, world.rig)
+    found, *_ = reconstruct(seen, world.rig)
     assert (found.state[:, 0, wrist] == State.MISSING).all()
     assert np.delete(found.state[:, 0], wrist, 1).all()
 
@@ -268,7 +268,7 @@ def test_a_joint_that_nobody_sees_is_missing():
 def test_two_cameras():
     world = make_world(make_rig("ring", 4), make_person("gait", 60), NoiseSettings(outliers=0, missing=0))
     pair = world.rig.select(["cam01", "cam02"])
-    found, known = reconstruct(world.keypoints2d()[:2], pair)
+    found, known, _ = reconstruct(world.keypoints2d()[:2], pair)
     assert (found.state == State.OBSERVED).mean() > 0.9
     assert np.isnan(known.agreement.left_out_px).all()
     assert mpjpe_mm(found.xyz[:, 0], world.person.keypoints) < 25

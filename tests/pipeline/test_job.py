@@ -86,7 +86,7 @@ def test_a_second_run_does_only_what_is_missing(tmp_path):
     before = {k: v for k, v in snapshot(out).items() if k.startswith("stages")}
     pipeline.run(job(out))
     assert {k: v for k, v in snapshot(out).items() if k.startswith("stages")} == before
-    settings = Settings(motion=replace(Settings().motion, max_steps=3))
+    settings = Settings(motion=replace(Settings().motion, longest_gap=0.3))
     pipeline.run(job(out, settings=settings))
     after = {k: v for k, v in snapshot(out).items() if k.startswith("stages")}
     kept = {k for k in before if not k.startswith("stages/motion")}
@@ -163,8 +163,8 @@ def test_configs(tmp_path, name):
     [
         ("[multiview]\nmin_confidense = 0.3\n", "unknown key 'min_confidense'; there are .*min_confidence"),
         ("[multi]\n", r"unknown table \[multi\]"),
-        ('[motion]\nmax_steps = "many"\n', "max_steps must be of kind int"),
-        ("[motion]\nmax_steps = 2.5\n", "max_steps must be of kind int"),
+        ('[motion]\nlongest_gap = "long"\n', "longest_gap must be of kind float"),
+        ("[motion]\nlongest_gap = -1\n", "longest_gap must be positive"),
         ('[export]\nformats = ["fbx"]\n', "'fbx' is not one of bvh, c3d"),
         ("[detect\n", "not valid TOML"),
         ("[multiview]\nwindow = 0\n", "window must be 1 or more"),

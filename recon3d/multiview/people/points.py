@@ -44,15 +44,18 @@ def claims_of(identities: Identities) -> list[Claim]:
 
 
 def slots_of(
-    found: Association, claims: Sequence[Claim]
+    found: Association, claims: Sequence[Claim], min_views: int = 2
 ) -> tuple[Int[np.ndarray, "people"], Int[np.ndarray, "views frames people"], Bool[np.ndarray, "views frames people groups"]]:
-    """The people of a window (ids), each one's slot in every view and frame, and which limb pairs are exchanged there."""
+    """The people of a window (ids), each one's slot in every view and frame, and which limb pairs are exchanged there.
+
+    Frames in which fewer views than ``min_views`` see somebody are left out.
+    """
     column = {int(track): k for k, track in enumerate(found.track)}
     ours: list[tuple[Claim, np.ndarray]] = []
     for claim in claims:
         if claim.track in column:
             rows = np.flatnonzero((found.frame >= claim.first) & (found.frame < claim.stop))
-            rows = rows[(found.slot[rows, column[claim.track]] >= 0).sum(1) >= 2]
+            rows = rows[(found.slot[rows, column[claim.track]] >= 0).sum(1) >= min_views]
             if len(rows):
                 ours.append((claim, rows))
     people = np.unique([claim.person for claim, _ in ours]).astype(np.int64)
@@ -117,27 +120,12 @@ def points_of(
         robust: priors.
         links: rough distances between a body's points, where they are known.
     """
-    count = len(slot)
-    joints = len(views.layout)
+    count, joints = len(slot), len(views.layout)
     out = _empty(views, people)
     frame, person = np.nonzero((slot >= 0).sum(0) >= 2)
     if not len(frame):
         return out
-    own = slot[:, frame, person]
-    view = np.arange(count)[:, None]
-    at = np.maximum(own, 0)
-    xy = views.xy[view, frame, at].astype(float)  # views bodies joints 2
-    confidence, sigma = views.confidence[view, frame, at], views.sigma_px[view, frame, at].astype(float)
-    turned = swapped[:, frame, person]
-    if turned.any():
-        order = np.broadcast_to(np.arange(joints), sigma.shape)
-        for group, points in enumerate(limb_groups(views.layout, turned.shape[-1])):
-            order = np.where(turned[..., group, None] & points, views.layout.mirror, order)
-        xy = np.take_along_axis(xy, order[..., None], 2)
-        confidence, sigma = np.take_along_axis(confidence, order, 2), np.take_along_axis(sigma, order, 2)
-    absent = (own < 0)[..., None] | (confidence < min_confidence) | ~np.logical_and.reduce(np.isfinite(xy), -1)
-    xy[absent] = np.nan
-    sigma = np.where(absent, 1.0, sigma) * scale[:, None, None]
+    xy, sigma = detections_of(views, frame, slot[:, frame, person], swapped[:, frame, person], scale, min_confidence)
     found = triangulate_robust(rig, xy.reshape(count, -1, 2), sigma.reshape(count, -1), robust, links)
     used = (found.inlier > 0.5) & np.isfinite(found.residual_px)
     square = np.where(used, found.residual_px, 0.0) ** 2
@@ -156,6 +144,30 @@ def points_of(
     for name, value in values.items():
         arrays[name][frame, person] = value
     return Keypoints3D(views.layout, views.frame, views.time, people, **arrays)
+
+
+def detections_of(
+    views: Views,
+    frame: Int[np.ndarray, "bodies"],
+    slot: Int[np.ndarray, "views bodies"],
+    swapped: Bool[np.ndarray, "views bodies groups"],
+    scale: Float[np.ndarray, "views"],
+    min_confidence: float,
+) -> tuple[Float[np.ndarray, "views bodies joints 2"], Float[np.ndarray, "views bodies joints"]]:
+    """Pixels (NaN where there is none) and sigmas of bodies, each in one frame, with limbs that were exchanged put right."""
+    joints = len(views.layout)
+    view, at = np.arange(len(slot))[:, None], np.maximum(slot, 0)
+    xy = views.xy[view, frame, at].astype(float)
+    confidence, sigma = views.confidence[view, frame, at], views.sigma_px[view, frame, at].astype(float)
+    if swapped.any():
+        order = np.broadcast_to(np.arange(joints), sigma.shape)
+        for group, points in enumerate(limb_groups(views.layout, swapped.shape[-1])):
+            order = np.where(swapped[..., group, None] & points, views.layout.mirror, order)
+        xy = np.take_along_axis(xy, order[..., None], 2)
+        confidence, sigma = np.take_along_axis(confidence, order, 2), np.take_along_axis(sigma, order, 2)
+    absent = (slot < 0)[..., None] | (confidence < min_confidence) | ~np.logical_and.reduce(np.isfinite(xy), -1)
+    xy[absent] = np.nan
+    return xy, np.where(absent, 1.0, sigma) * scale[:, None, None]
 
 
 def _empty(views: Views, people: Int[np.ndarray, "people"]) -> Keypoints3D:

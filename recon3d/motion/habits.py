@@ -1,0 +1,101 @@
+"""How somebody holds its limbs in this take: what decides where too few cameras see them.
+
+Mean and covariance of all turns over the frames in which each is well seen, of the body and of its mirror image, so
+that a limb that is never seen well is held as the other one is. Little evidence is drawn towards the armature's own
+usual pose and looseness.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from recon3d.motion.evidence import Evidence
+from recon3d.motion.pose import Freedoms, Pose
+
+_SOUND_VIEWS = 2
+_SOUND_SHARE = 0.5  # of the points that a turn moves, for it to count as well seen
+_ALONE_S = 0.25  # poses nearer in time than this count as one
+_USUAL_COUNT = 4.0  # poses that the armature's own looseness counts as
+_LEAST_SHARE = 1e-3  # of the looseness squared: nobody holds a joint more closely than this
+_STRENGTH = 0.2  # of the whole, in every frame: neighbouring frames are not independent
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Habit:
+    """A normal distribution of turns off the usual pose.
+
+    Attributes:
+        mean: rad.
+        precision: inverse covariance, rad^-2; nothing for the root.
+    """
+
+    mean: Float[np.ndarray, "turns"]
+    precision: Float[np.ndarray, "turns turns"]
+
+    @staticmethod
+    def usual(freedoms: Freedoms, weight: float) -> "Habit":
+        """Of the armature itself, as if each frame were so much of an independent observation. The root's heading has no rest."""
+        f = freedoms
+        stiff = np.where(f.joint == 0, 0.0, weight / f.armature.looseness[f.joint, f.axis] ** 2)
+        return Habit(np.zeros(len(stiff)), np.diag(stiff))
+
+    def cost(self, off: Float[np.ndarray, "frames turns"]) -> Float[np.ndarray, "frames"]:
+        """Of each frame."""
+        away = off - self.mean
+        return 0.5 * ((away @ self.precision) * away).sum(1)
+
+    def expected(
+        self, off: Float[np.ndarray, "frames turns"], sound: Bool[np.ndarray, "frames turns"]
+    ) -> Float[np.ndarray, "frames turns"]:
+        """The same turns with those that are not well seen replaced by what the others let expect."""
+        out = off.copy()
+        kinds, kind = np.unique(sound, axis=0, return_inverse=True)
+        for k, known in enumerate(kinds):
+            weak = np.flatnonzero(~known & (np.diag(self.precision) > 0))
+            rows = np.flatnonzero(kind.ravel() == k)
+            if len(weak):
+                away = (off[rows] - self.mean)[:, known] @ self.precision[np.ix_(known, weak)]
+                out[np.ix_(rows, weak)] = self.mean[weak] - np.linalg.solve(self.precision[np.ix_(weak, weak)], away.T).T
+        return out
+
+
+def well_seen(freedoms: Freedoms, evidence: Evidence) -> Bool[np.ndarray, "frames turns"]:
+    """Turns of which at least half of the points that they move are seen by two cameras."""
+    at = freedoms.armature.attachments
+    moved = freedoms.armature.skeleton.descends()[at.joint][:, freedoms.joint].astype(float)  # points turns
+    sound = (evidence.views >= _SOUND_VIEWS) | evidence.root_information.any((-1, -2))
+    return sound.astype(float) @ moved >= _SOUND_SHARE * np.maximum(moved.sum(0), 1.0)
+
+
+def learn_habit(freedoms: Freedoms, pose: Pose, sound: Bool[np.ndarray, "frames turns"], time: Float[np.ndarray, "frames"]) -> Habit:
+    """From poses of a take."""
+    f = freedoms
+    other, sign = _mirror(f)
+    off = f.from_usual(pose)
+    both = np.concatenate([off, (off * sign)[:, other]])
+    there = np.concatenate([sound, sound[:, other]]).astype(float)
+    count = there.sum(0)
+    mean = (both * there).sum(0) / np.maximum(count, 1.0)
+    independent = min(1.0, float(np.median(np.diff(time))) / _ALONE_S)
+    away = (both - mean) * there
+    pairs = there.T @ there
+    scatter = away.T @ away / np.maximum(pairs, 1.0) * (pairs > 0)
+    loose = np.minimum(f.armature.looseness[f.joint, f.axis], np.pi / 2)
+    known = independent * pairs / (independent * pairs + _USUAL_COUNT)
+    covariance = known * scatter + np.diag((1 - np.diag(known)) * loose**2)
+    # Pairs that were seen at different times need not fit together: what is impossible is cut.
+    value, vector = np.linalg.eigh(covariance / np.outer(loose, loose))
+    inverse = (vector / np.maximum(value, _LEAST_SHARE)) @ vector.T / np.outer(loose, loose)
+    turning = f.joint != 0
+    precision = _STRENGTH * inverse * np.outer(turning, turning)
+    share = independent * count / (independent * count + _USUAL_COUNT)
+    return Habit(mean * share, precision)
+
+
+def _mirror(freedoms: Freedoms) -> tuple[np.ndarray, np.ndarray]:
+    """The turn of the other side that each turn is the mirror image of, and with which sign."""
+    mirror = freedoms.armature.skeleton.mirror
+    place = {(int(j), int(a)): k for k, (j, a) in enumerate(zip(freedoms.joint, freedoms.axis, strict=True))}
+    other = np.array([place.get((int(mirror[j]), int(a)), k) for (j, a), k in place.items()], dtype=np.int64)
+    return other, np.where(freedoms.axis == 0, 1.0, -1.0)

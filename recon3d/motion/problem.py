@@ -1,0 +1,140 @@
+"""A take's motion as one least-squares problem: evidence, smoothness, limits, contacts, rest; and the body's sizes."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+
+from recon3d.geometry import SE3
+from recon3d.geometry.time_banded import TimeSystem
+from recon3d.motion.contact import Contacts
+from recon3d.motion.evidence import Evidence, Support
+from recon3d.motion.habits import Habit
+from recon3d.motion.pose import Freedoms, Pose
+from recon3d.motion.smoothness import Grid
+from recon3d.skeleton import Armature
+from recon3d.skeleton.shape import Shape
+
+_LIMIT_RAD = 0.03  # sigma of a turn beyond its limit
+
+
+@dataclass(slots=True, eq=False)
+class Unknowns:
+    """Poses of all frames, and what the body is like.
+
+    Attributes:
+        pose: of every frame.
+        shape: numbers of the body's `Shape`; empty where it is not solved for.
+    """
+
+    pose: Pose
+    shape: Float[np.ndarray, "shapes"]
+
+
+@dataclass(slots=True, eq=False)
+class MotionProblem:
+    """For `solve_in_time`.
+
+    Attributes:
+        armature: with the evidence's attachments; sizes are those of shape zero.
+        freedoms: what moves.
+        evidence: about its points.
+        grid: of its frames.
+        stiffness: one over the variance of every acceleration.
+        habit: what poses are like where nobody sees them.
+        temper: see `Evidence.support`.
+        shape: ways in which the body may differ, where they are solved for.
+        contacts: points of feet that stand.
+        settled: frames at the beginning that stay as they are.
+    """
+
+    armature: Armature
+    freedoms: Freedoms
+    evidence: Evidence
+    grid: Grid
+    stiffness: Float[np.ndarray, "inner k"]
+    habit: Habit
+    temper: float = 1.0
+    shape: Shape | None = None
+    contacts: Contacts | None = None
+    settled: int = 0
+
+    def body(self, at: Unknowns) -> Armature:
+        """The armature as large as it is taken to be."""
+        return self.armature if self.shape is None else self.shape.apply(self.armature, at.shape)
+
+    def retract(self, at: Unknowns, step: Float[np.ndarray, "frames k"], shared: Float[np.ndarray, "shapes"]) -> Unknowns:
+        """Poses and shape moved."""
+        return Unknowns(self.freedoms.retract(at.pose, step), at.shape + shared)
+
+    def linearise(self, at: Unknowns) -> tuple[TimeSystem, Float[np.ndarray, "frames"]]:
+        """Normal equations, and the cost frame by frame; that of the sizes is shared evenly."""
+        body, f = self.body(at), self.freedoms
+        poses = at.pose.on(body)
+        points = body.keypoints(poses)
+        support = self.evidence.support(points, self.temper)
+        cost = support.cost + self._hold(points, support)
+        screws = body.screws(poses, f.joint, f.axes(at.pose, poses))
+        block, gradient = body.normal_equations(screws, f.joint, points, support.information, support.force)
+        nothing = np.zeros((*gradient.shape, 5))
+        system = TimeSystem(block, nothing, nothing.copy(), gradient, *self._border(at, body, poses, points, screws, support))
+        cost += self.grid.add(system, f, at.pose, self.stiffness)
+        cost += self._add_habit(system, at.pose) + self._add_limits(system, at.pose) + self._shape_cost(at) / len(points)
+        if self.settled:
+            system.settle(self.settled)
+        return system, cost
+
+    def _hold(self, points: Float[np.ndarray, "frames points 3"], support: Support) -> Float[np.ndarray, "frames"]:
+        """Add what contacts say."""
+        if self.contacts is None:
+            return np.zeros(len(points))
+        weight, force, cost = self.contacts.support(points)
+        np.einsum("...ii->...i", support.information)[...] += weight[..., None]
+        support.force[...] += force
+        return cost
+
+    def _add_habit(self, system: TimeSystem, pose: Pose) -> Float[np.ndarray, "frames"]:
+        """The gradient of |log R|^2 / 2 is log R itself; curvature is taken at zero."""
+        off = self.freedoms.from_usual(pose)
+        system.gradient[:, 3:] += (off - self.habit.mean) @ self.habit.precision
+        system.block[:, 3:, 3:] += self.habit.precision
+        return self.habit.cost(off)
+
+    def _add_limits(self, system: TimeSystem, pose: Pose) -> Float[np.ndarray, "frames"]:
+        f, over = self.freedoms, self._beyond(pose)
+        system.gradient[:, f.angle_column] += over / _LIMIT_RAD
+        system.diagonal()[:, f.angle_column] += (over != 0) / _LIMIT_RAD**2
+        return 0.5 * (over * over).sum(1)
+
+    def _beyond(self, pose: Pose) -> Float[np.ndarray, "frames angles"]:
+        """How far angles are beyond their limits, in sigmas of it."""
+        low, high = self.armature.limit[self.freedoms.angle_joint, self.freedoms.angle_axis].T
+        return (np.minimum(pose.angle - low, 0) + np.maximum(pose.angle - high, 0)) / _LIMIT_RAD
+
+    def _border(
+        self,
+        at: Unknowns,
+        body: Armature,
+        poses: SE3,
+        points: Float[np.ndarray, "frames points 3"],
+        screws: Float[np.ndarray, "frames k 6"],
+        support: Support,
+    ) -> tuple[Float[np.ndarray, "frames k shapes"], Float[np.ndarray, "shapes shapes"], Float[np.ndarray, "shapes"]]:
+        if self.shape is None:
+            return np.zeros((len(points), self.freedoms.count, 0)), np.zeros((0, 0)), np.zeros(0)
+        slope = self.shape.slopes(body, poses)
+        pushed = support.information @ slope
+        many = slope.shape[-1]
+        border = body.pulled(body.slopes(screws, self.freedoms.joint, points, body.attachments.joint), pushed)
+        prior = self.shape.sigma**-2.0
+        corner = slope.reshape(-1, many).T @ pushed.reshape(-1, many) + np.diag(prior)
+        return border, corner, support.force.reshape(-1) @ slope.reshape(-1, many) + prior * at.shape
+
+    def _shape_cost(self, at: Unknowns) -> float:
+        return 0.0 if self.shape is None else 0.5 * float(((at.shape / self.shape.sigma) ** 2).sum())
+
+
+def fitted(armature: Armature, evidence: Evidence) -> Armature:
+    """An armature with only those attachments that there is evidence about, in its order."""
+    own = armature.attachments.select(evidence.attachments.points)
+    return replace(armature, attachments=own)

@@ -1,0 +1,94 @@
+"""How well an armature's joints are known: covariance of their places, their turns' spread, and where they come from."""
+
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from recon3d.motion.evidence import Evidence
+from recon3d.motion.fit import Fit
+from recon3d.motion.sizes import Body
+from recon3d.records import State
+from recon3d.skeleton import Armature, Attachments
+from recon3d.skeleton.shape import Shape
+
+_DIRECTIONS = 12  # in which sizes are most uncertain; all 40 take three times as long and change regions by a fifth
+
+
+def point_covariance(fit: Fit, body: Body) -> Float[np.ndarray, "frames points 3 3"]:
+    """Covariance (m^2) of the points that the fit had evidence about."""
+    steps = _main_steps(fit, body)
+    return _covariance(fit, fit.armature, steps, steps)
+
+
+def joint_covariance(fit: Fit, body: Body) -> Float[np.ndarray, "frames joints 3 3"]:
+    """Covariance (m^2) of the joints' places."""
+    count = len(fit.armature.joints)
+    every = Attachments(fit.armature.joints, np.arange(count), np.zeros((count, 3)), np.zeros(count))
+    steps = _main_steps(fit, body)
+    still = replace(steps, point_basis=np.zeros((count, 3, len(steps.names))))
+    return _covariance(fit, replace(fit.armature, attachments=every), steps, still)
+
+
+def _covariance(fit: Fit, riding: Armature, steps: Shape, own: Shape) -> Float[np.ndarray, "frames points 3 3"]:
+    """Of the points on an armature.
+
+    Poses are uncertain given the sizes, and sizes are: a step of the sizes moves a point itself, and by the poses
+    that follow it, -H^-1 B, for the frames' equations H and their border B with the sizes.
+
+    Args:
+        fit: of a window.
+        riding: its armature with the points to judge.
+        steps: of the sizes, one sigma each, for the points that there is evidence about.
+        own: the same for the points to judge.
+    """
+    armature, f = fit.armature, fit.freedoms
+    poses = fit.pose.on(armature)
+    screws = armature.screws(poses, f.joint, f.axes(fit.pose, poses))
+    slopes = armature.slopes(screws, f.joint, riding.keypoints(poses), riding.attachments.joint)
+    out = slopes @ fit.inverse.block[:, None] @ np.swapaxes(slopes, -1, -2)
+    seen = steps.slopes(armature, poses)
+    own_slopes = armature.slopes(screws, f.joint, armature.keypoints(poses), armature.attachments.joint)
+    follow = fit.factor.solve(armature.pulled(own_slopes, fit.information @ seen))
+    moved = own.slopes(riding, poses) - slopes @ follow[:, None]
+    return out + moved @ np.swapaxes(moved, -1, -2)
+
+
+def states(fit: Fit, evidence: Evidence, longest_s: float) -> UInt8[np.ndarray, "frames joints"]:
+    """Where each joint's turn comes from.
+
+    Observed where a keypoint that it moves is seen; interpolated between frames at most ``longest_s`` apart in which
+    one is; else inferred from the rest of the body and what is usual.
+    """
+    armature = fit.armature
+    at = armature.attachments
+    moves = armature.skeleton.descends()[at.joint].T  # joint moves point
+    moves &= at.offset.any(1) | (at.joint[None] != np.arange(len(armature.joints))[:, None])
+    seen = (evidence.seen.astype(np.int64) @ moves.T.astype(np.int64)) > 0
+    turning = np.zeros(len(armature.joints), bool)
+    turning[fit.freedoms.joint] = True
+    # What does not turn is as well known as what carries it.
+    for j, parent in enumerate(armature.skeleton.parents.tolist()):
+        if not turning[j] and parent >= 0:
+            seen[:, j] = seen[:, parent]
+    row, time = np.arange(len(seen))[:, None], evidence.time
+    before = np.maximum.accumulate(np.where(seen, row, -1), axis=0)
+    after = np.minimum.accumulate(np.where(seen, row, len(seen))[::-1], axis=0)[::-1]
+    inside = (before >= 0) & (after < len(seen))
+    apart = time[np.clip(after, None, len(seen) - 1)] - time[np.clip(before, 0, None)]
+    between = inside & (apart <= longest_s)
+    return np.where(seen, State.OBSERVED, np.where(between, State.INTERPOLATED, State.INFERRED)).astype(np.uint8)
+
+
+def _main_steps(fit: Fit, body: Body) -> Shape:
+    """The uncertain directions of the sizes that move points most, one sigma long each; for the fit's own points."""
+    own = body.shape
+    value, vector = np.linalg.eigh(body.covariance)
+    steps = vector * np.sqrt(np.maximum(value, 0.0))
+    rows = [body.armature.attachments.points.index(p) for p in fit.armature.attachments.points]
+    every = Shape(own.names, own.joint_basis @ steps, own.point_basis[rows] @ steps, np.ones(len(own.names)))
+    sample = fit.pose.take(np.unique(np.linspace(0, len(fit.pose) - 1, 20).astype(int)))
+    moved = (every.slopes(fit.armature, sample.on(fit.armature)) ** 2).mean((0, 1, 2))
+    main = np.sort(np.argsort(-moved)[:_DIRECTIONS])
+    names = tuple(own.names[k] for k in main)
+    return Shape(names, every.joint_basis[..., main].copy(), every.point_basis[..., main].copy(), every.sigma[main].copy())

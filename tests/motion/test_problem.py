@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from recon3d.geometry import SO3
+from recon3d.motion import Observed
+from recon3d.motion.contact import Contacts
+from recon3d.motion.evidence import bridged, gather
+from recon3d.motion.habits import Habit
+from recon3d.motion.pose import Freedoms, free_of
+from recon3d.motion.problem import MotionProblem, Unknowns, fitted
+from recon3d.motion.smoothness import Grid
+from recon3d.skeleton import load_armature
+from recon3d.skeleton.shape import anthropometric
+from tests.motion.worlds import as_world, noisy
+
+HUMAN = load_armature()
+
+
+@pytest.mark.parametrize("pixels", [True, False])
+def test_slopes_of_the_cost(pixels):
+    """Everything at once: evidence, habit, limits, smoothness, contacts, sizes."""
+    world, seen = noisy("dance", 4, 8)
+    seen = seen if pixels else Observed(as_world(world.person, 0.01))
+    evidence = gather(bridged(seen), HUMAN.attachments)
+    own = fitted(HUMAN, evidence)
+    freedoms = Freedoms(own, free_of(own, np.ones(len(own.attachments.points), bool)))
+    rng = np.random.default_rng(0)
+    true = world.person.motion
+    pose = freedoms.pose(true.translation, SO3.from_wxyz(true.rotation).matrix)
+    pose = freedoms.retract(pose, 0.05 * rng.normal(size=(8, freedoms.count)))
+    shape = anthropometric(own)
+    held = rng.random((8, len(own.attachments.points))) < 0.3
+    contacts = Contacts(held, own.keypoints(pose.on(own)) + 0.002, np.zeros(0))
+    stiffness = 1e-2 * np.exp(rng.normal(size=(6, freedoms.count)))
+    problem = MotionProblem(
+        own, freedoms, evidence, Grid.of(evidence.time, 0.5), stiffness, Habit.usual(freedoms, 0.7), 0.3, shape, contacts
+    )
+    at = Unknowns(pose, 0.02 * rng.normal(size=len(shape.names)))
+    system, _ = problem.linearise(at)
+    still, same = np.zeros((8, freedoms.count)), np.zeros(len(shape.names))
+
+    def slope(step, sizes):
+        costs = [problem.linearise(problem.retract(at, sign * step, sign * sizes))[1].sum() for sign in (1, -1)]
+        return (costs[0] - costs[1]) / 2e-6
+
+    largest = np.abs(system.gradient).max()
+    for frame, column in [(f, c) for f in (0, 3, 7) for c in range(freedoms.count)]:
+        step = still.copy()
+        step[frame, column] = 1e-6
+        assert slope(step, same) == pytest.approx(system.gradient[frame, column], rel=2e-3, abs=1e-5 * largest)
+    for k in range(len(same)):
+        sizes = same.copy()
+        sizes[k] = 1e-6
+        assert slope(still, sizes) == pytest.approx(system.shared_gradient[k], rel=1e-3, abs=1e-6 * largest)
