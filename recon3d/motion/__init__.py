@@ -1,5 +1,6 @@
 """An armature fitted to the evidence of a whole take: constant lengths, smooth joint rotations, and how well they are known."""
 
+from recon3d.motion.angles import joint_angles
 from recon3d.motion.evidence import Observed, ObservedPiece
 from recon3d.motion.lag import FixedLag
 from recon3d.motion.sizes import Body, Sample, sample
@@ -14,6 +15,7 @@ __all__ = [
     "Sample",
     "chosen_armature",
     "in_space",
+    "joint_angles",
     "measure",
     "sample",
     "solve",

@@ -171,6 +171,15 @@ class Evidence:
             cost[rows] -= (present * (np.maximum(gain, 0.0) + np.log1p(np.exp(-np.abs(gain))))).sum(0).reshape(part).sum(1)
         return Support(info * self.sharpness, force * self.sharpness, cost * self.sharpness)
 
+    def support_of_view(self, places: Float[np.ndarray, "frames points 3"], view: int, temper: float) -> Support:
+        """What one camera alone says."""
+        own: list[tuple[slice, Sightings]] = []
+        for rows, s in self.sightings:
+            part = slice(view, view + 1)
+            planes = (plane[part] for plane in (s.u, s.v, s.a, s.b, s.c))
+            own.append((rows, Sightings(Poses.of(s.poses.matrix[part]), *planes)))
+        return replace(self, sightings=tuple(own), root_information=np.zeros_like(self.root_information)).support(places, temper)
+
     def jitter(self, places: Float[np.ndarray, "frames points 3"], joined: Bool[np.ndarray, "inner"]) -> float:
         """Share of the detections' sigma that is new in every frame, from second differences of their residuals.
 

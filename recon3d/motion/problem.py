@@ -69,10 +69,16 @@ class MotionProblem:
 
     def linearise(self, at: Unknowns) -> tuple[TimeSystem, Float[np.ndarray, "frames"]]:
         """Normal equations, and the cost frame by frame; that of the sizes is shared evenly."""
-        body, f = self.body(at), self.freedoms
+        body = self.body(at)
         poses = at.pose.on(body)
         points = body.keypoints(poses)
-        support = self.evidence.support(points, self.temper)
+        return self.assemble(at, body, poses, points, self.evidence.support(points, self.temper))
+
+    def assemble(
+        self, at: Unknowns, body: Armature, poses: SE3, points: Float[np.ndarray, "frames points 3"], support: Support
+    ) -> tuple[TimeSystem, Float[np.ndarray, "frames"]]:
+        """The same from what the evidence says about the points."""
+        f = self.freedoms
         cost = support.cost + self._hold(points, support)
         screws = body.screws(poses, f.joint, f.axes(at.pose, poses))
         block, gradient = body.normal_equations(screws, f.joint, points, support.information, support.force)

@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
+from recon3d.geometry import CameraRig
 from recon3d.geometry.time_banded import TimeFactor, TimeSystem
 from recon3d.geometry.time_solver import TimeSettings, solve_in_time
+from recon3d.motion.cameras import CameraProblem, Corrections, Free, cameras_of
 from recon3d.motion.evidence import Evidence, Observed, bridged, gather, joined
 from recon3d.motion.fit import Manner, fit
 from recon3d.motion.habits import Habit
@@ -19,13 +21,14 @@ from recon3d.skeleton import Armature
 from recon3d.skeleton.shape import Shape, anthropometric
 
 _RUNS, _RUN = 8, 6  # sizes are taken from so many runs of so many frames
+_CAMERA_STEPS = 3  # times as many where cameras are free
 _STRETCHES, _STRETCH_S = 6, 1.5
 _MIN_POINTS = 4
 _LONGEST_S = 0.25  # frames further apart are of different runs
 # Scatter allowed to detections (temper) narrows; the pose at rest, which keeps limbs in order at first, steps back:
 # over many frames it would bend the body to be at rest on average. Smoothness comes in slowly: a start from single
 # frames is rough, and far too rough for steps to be straight.
-_STAGES = ((0.01, 1.0, 0.001, 3), (0.1, 0.3, 0.03, 3), (1.0, 0.01, 0.3, 4))
+_STAGES = ((0.03, 1.0, 0.001, 2), (1.0, 0.01, 0.3, 3))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +41,7 @@ class Body:
         covariance: of the numbers of that shape.
         jitter: share of the detections' sigma that is new in every frame.
         manner: of moving, over a take of several windows; one window shows its own.
+        cameras: corrections of them, where they were free.
     """
 
     armature: Armature
@@ -45,6 +49,7 @@ class Body:
     covariance: Float[np.ndarray, "shapes shapes"]
     jitter: float = 1.0
     manner: Manner | None = None
+    cameras: Corrections | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,7 +82,7 @@ def _runs(there: np.ndarray) -> np.ndarray:
     return there[np.unique((starts[:, None] + np.arange(_RUN)).ravel())]
 
 
-def measure_body(samples: Sequence[Sample], armature: Armature, longest_s: float) -> Body:
+def measure_body(samples: Sequence[Sample], armature: Armature, longest_s: float, free_cameras: bool = False) -> Body:
     """The person's armature from samples of all windows."""
     shape = anthropometric(armature)
     parts = [one.frames for one in samples if len(one.frames)]
@@ -85,16 +90,17 @@ def measure_body(samples: Sequence[Sample], armature: Armature, longest_s: float
         return Body(armature, shape, np.diag(shape.sigma**2))
     every = joined(parts)
     every = every.take(_runs(np.arange(len(every))))
-    body = _fit(armature, shape, gather(every, armature.attachments))
+    body = _fit(armature, shape, gather(every, armature.attachments), cameras_of(every) if free_cameras else None)
     if len(samples) == 1:
         return body
     stretches = [one.stretch for one in samples if len(one.stretch) > 2]
     chosen = [stretches[k] for k in np.unique(np.linspace(0, len(stretches) - 1, _STRETCHES).astype(int))] if stretches else []
-    evidence = gather(joined(chosen), armature.attachments, body.jitter)
+    stretch = joined(chosen)
+    evidence = gather(stretch if body.cameras is None else body.cameras.of(stretch), armature.attachments, body.jitter)
     return replace(body, manner=fit(body.armature, evidence, longest_s).manner)
 
 
-def _fit(armature: Armature, shape: Shape, evidence: Evidence) -> Body:
+def _fit(armature: Armature, shape: Shape, evidence: Evidence, cameras: CameraRig | None) -> Body:
     own = fitted(armature, evidence)
     points = [armature.attachments.points.index(p) for p in own.attachments.points]
     held = shape.used(points)
@@ -106,10 +112,15 @@ def _fit(armature: Armature, shape: Shape, evidence: Evidence) -> Body:
     at = Unknowns(freedoms.pose(*starting_pose(held.apply(own, size), evidence)), size)
     problem = MotionProblem(own, freedoms, evidence, grid, stiffness, Habit.usual(freedoms, 1.0), shape=held)
     system: TimeSystem | None = None
+    camera = np.zeros((0 if cameras is None else len(cameras), 7))
     for temper, rest, ease, steps in _STAGES:
         stage = replace(problem, temper=temper, habit=Habit.usual(freedoms, rest), stiffness=stiffness * ease)
-        solution = solve_in_time(stage, at, TimeSettings(max_steps=steps))
-        at, system = solution.at, solution.system
+        if cameras is None:
+            solution = solve_in_time(stage, at, TimeSettings(max_steps=steps))
+            at, system = solution.at, solution.system
+        else:
+            free = solve_in_time(CameraProblem(stage), Free(at, camera), TimeSettings(max_steps=_CAMERA_STEPS * steps))
+            at, camera, system = free.at.all, free.at.camera, free.system
     assert system is not None
     factor = TimeFactor(system, 1e-9 * float(system.diagonal().max()))
     reduced = factor.reduced_corner(system, factor.solve(system.border))
@@ -120,8 +131,9 @@ def _fit(armature: Armature, shape: Shape, evidence: Evidence) -> Body:
     jitter = evidence.jitter(body.keypoints(at.pose.on(body)), grid.ahead > 0)
     # As far as errors are the same in all frames of a run, the run is one observation.
     alike = 1 + (_RUN - 1) * (1 - jitter**2)
-    covariance[np.ix_(rows, rows)], value[rows] = np.linalg.inv(reduced) * alike, at.shape
-    return Body(shape.apply(armature, value), shape, covariance, jitter)
+    covariance[np.ix_(rows, rows)], value[rows] = np.linalg.inv(reduced)[: len(rows), : len(rows)] * alike, at.shape
+    corrections = None if cameras is None else Corrections(cameras.names, camera[:, :6].copy(), camera[:, 6].copy())
+    return Body(shape.apply(armature, value), shape, covariance, jitter, cameras=corrections)
 
 
 def _size_ratio(armature: Armature, evidence: Evidence) -> float:

@@ -33,6 +33,8 @@ class MotionSettings:
     """Name or TOML path of the armature; auto for the layout's own: a human body, unless a shipped one names the layout."""
     longest_gap: float = 0.5
     """Seconds without any detection of somebody, or of a limb, that are bridged."""
+    free_cameras: bool = False
+    """Correct the cameras' places and clocks a little, together with the motion."""
 
     def __post_init__(self) -> None:
         if not 0 < self.longest_gap < np.inf:
@@ -47,7 +49,7 @@ def chosen_armature(settings: MotionSettings, layout: Layout) -> Armature:
 def measure(samples: Sequence[Sample], layout: Layout, settings: MotionSettings = MotionSettings()) -> Body:
     """The person's body from samples of all windows (`sample`)."""
     with single_threaded():
-        return measure_body(samples, chosen_armature(settings, layout), settings.longest_gap)
+        return measure_body(samples, chosen_armature(settings, layout), settings.longest_gap, settings.free_cameras)
 
 
 def solve_windows(windows: Iterable[Observed], body: Body, settings: MotionSettings = MotionSettings()) -> Iterator[Motion]:
@@ -89,6 +91,7 @@ def _near(seen: Observed, limit: float, first: bool) -> Observed | None:
 
 
 def _solve(seen: Observed, own: slice, body: Body, settings: MotionSettings) -> Motion:
+    seen = seen if body.cameras is None else body.cameras.of(seen)
     evidence = gather(bridged(seen), body.armature.attachments, body.jitter)
     rows = np.flatnonzero(_posed(evidence.seen, seen.world.time, settings.longest_gap))
     if not len(rows):

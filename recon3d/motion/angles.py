@@ -1,0 +1,132 @@
+"""Joint angles in the anatomical sense: flexion, abduction and rotation of one segment against another.
+
+Each angle is that of a distal against a proximal segment, with both segments' axes parallel in the anatomical position
+(standing, arms hanging, palms to the thighs): x to the subject's left, y backward, z up. The rotation is taken apart as
+the International Society of Biomechanics advises (Wu et al. 2002, hip and ankle; Grood and Suntay 1983, knee): first
+about the proximal segment's mediolateral axis (flexion), then about the floating axis (abduction), then about the
+distal segment's long axis (rotation). Elbows alike, with the hinge of the armature as first axis. Shoulders are given
+twice: as above, and in the order Y-X-Y of Wu et al. 2005 (plane of elevation, elevation, axial rotation), which has no
+singular arm by the side of the head but one by the side of the body.
+
+Signs: flexion moves a limb forward (a knee's shank backward, a foot's toes up), abduction moves it away from the middle
+of the body (a foot's sole outward), rotation turns it inward; on both sides alike. Of the trunk: flexion forward,
+lateral bending to the left, rotation to the left.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from recon3d.geometry import SE3, SO3
+from recon3d.skeleton import Armature
+
+Turns = Float[np.ndarray, "frames 3 3"]
+Angles = dict[str, Float[np.ndarray, "frames"]]
+_PARTS = ("flexion", "abduction", "rotation")
+_TRUNK = ("flexion", "bending", "rotation")
+
+
+@dataclass(frozen=True, slots=True)
+class AngleOf:
+    """One joint's angles.
+
+    Attributes:
+        name: of the joint, without its side.
+        proximal: joint whose frame the angles are taken against, without side where it has none.
+        distal: joint whose frame they are of.
+        neutral: turn (rotation vector, rad) of the left distal segment from rest to the anatomical position.
+        parts: names of the angles.
+        signs: of the left side's, that make them read as said above.
+        order: axes about which one turns.
+    """
+
+    name: str
+    proximal: str
+    distal: str
+    neutral: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    parts: tuple[str, str, str] = _PARTS
+    signs: tuple[float, float, float] = (-1.0, -1.0, -1.0)
+    order: str = "xyz"
+
+
+_HANGING = (0.0, np.pi / 2, 0.0)
+SIDED = (
+    AngleOf("hip", "pelvis", "hip"),
+    AngleOf("knee", "hip", "knee", signs=(1.0, -1.0, -1.0)),
+    AngleOf("ankle", "knee", "ankle"),
+    AngleOf("shoulder", "chest", "shoulder", _HANGING),
+    AngleOf("shoulder", "chest", "shoulder", _HANGING, ("plane_of_elevation", "elevation", "axial_rotation"), (1.0, -1.0, -1.0), "zyz"),
+    AngleOf("elbow", "shoulder", "elbow", parts=("flexion", "abduction", "pronation"), signs=(-1.0, 1.0, 1.0), order="zyx"),
+)
+MIDDLE = (
+    AngleOf("trunk", "pelvis", "chest", parts=_TRUNK, signs=(1.0, 1.0, 1.0)),
+    AngleOf("neck", "chest", "head", parts=_TRUNK, signs=(1.0, 1.0, 1.0)),
+)
+
+
+def joint_angles(armature: Armature, poses: SE3) -> Angles:
+    """Angles by ``<side>_<joint>.<part>``, degrees, without jumps; of those joints that the armature has.
+
+    Args:
+        armature: with joints named as the default body's.
+        poses: of all its joints in the world.
+    """
+    turn = {name: poses.rotation.matrix[:, j] for j, name in enumerate(armature.joints)}
+    out: Angles = {}
+    for one in MIDDLE:
+        if {one.proximal, one.distal} <= set(turn):
+            out |= _named(one.name, one, _between(turn[one.proximal], turn[one.distal], np.zeros(3)))
+    for one in SIDED:
+        for side, mirror in (("left", 1.0), ("right", -1.0)):
+            proximal = one.proximal if one.proximal in turn else f"{side}_{one.proximal}"
+            distal = f"{side}_{one.distal}"
+            if {proximal, distal} <= set(turn):
+                image = np.array([mirror, 1.0, 1.0])
+                # The mirror image of a turn about y or z goes the other way round; that of a right limb is a left one.
+                seen = _between(turn[proximal], turn[distal], np.array(one.neutral) * (1.0, mirror, mirror))
+                out |= _named(f"{side}_{one.name}", one, image[:, None] * seen * image)
+    return {name: _unwrapped(angle) for name, angle in out.items()}
+
+
+def _between(proximal: Turns, distal: Turns, neutral: Float[np.ndarray, "3"]) -> Turns:
+    """proximal_from_distal, the identity in the anatomical position."""
+    return np.swapaxes(proximal, -1, -2) @ distal @ SO3.exp(-neutral).matrix
+
+
+def _named(name: str, one: AngleOf, turn: Turns) -> Angles:
+    angles = ORDERS[one.order](turn)
+    return {f"{name}.{part}": np.rad2deg(sign * angle) for part, sign, angle in zip(one.parts, one.signs, angles, strict=True)}
+
+
+def _cardan(turn: Turns, i: int, j: int, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """R = R_i(a) R_j(b) R_k(c) for three different axes."""
+    sign = 1.0 if (j - i) % 3 == 1 else -1.0
+    a = np.arctan2(-sign * turn[:, j, k], turn[:, k, k])
+    b = np.arcsin(np.clip(sign * turn[:, i, k], -1.0, 1.0))
+    c = np.arctan2(-sign * turn[:, i, j], turn[:, i, i])
+    return a, b, c
+
+
+def _elevation(turn: Turns) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """R = R_z(a) R_y(b) R_z(c) with b not positive: the arm is raised by -b in the plane that a says."""
+    b = -np.arccos(np.clip(turn[:, 2, 2], -1.0, 1.0))
+    a = np.arctan2(-turn[:, 1, 2], -turn[:, 0, 2])
+    c = np.arctan2(-turn[:, 2, 1], turn[:, 2, 0])
+    return a, b, c
+
+
+ORDERS: dict[str, Callable[[Turns], tuple[np.ndarray, np.ndarray, np.ndarray]]] = {
+    "xyz": lambda turn: _cardan(turn, 0, 1, 2),
+    "zyx": lambda turn: _cardan(turn, 2, 1, 0),
+    "zyz": _elevation,
+}
+
+
+def _unwrapped(angle: Float[np.ndarray, "frames"]) -> Float[np.ndarray, "frames"]:
+    """Without jumps of a whole turn; gaps stay gaps."""
+    out = angle.copy()
+    known = np.isfinite(angle)
+    out[known] = np.unwrap(angle[known], period=360.0)
+    return out
