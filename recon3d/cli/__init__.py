@@ -62,13 +62,27 @@ class Reconstruct:
 
 
 @dataclass(frozen=True)
+class Motion:
+    """Solve a take's motion again with other settings; everything before it is kept."""
+
+    take: Positional[Path]
+    """Take folder."""
+    armature: str | None = None
+    """Name or .toml path of the armature; auto for the layout's own."""
+    longest_gap: float | None = None
+    """Seconds without any detection that are bridged."""
+    free_cameras: bool | None = None
+    """Correct the cameras' places and clocks a little, together with the motion."""
+
+
+@dataclass(frozen=True)
 class Export:
     """Write a take in more formats."""
 
     take: Positional[Path]
     """Take folder."""
     to: tuple[str, ...] = ("bvh",)
-    """Formats: bvh, glb, csv, trc, c3d."""
+    """Formats: bvh, glb, csv, trc, c3d, angles.csv, angles.parquet."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +120,7 @@ class Doctor:
     """Check that everything recon3d needs loads and works on this machine."""
 
 
-Command = Demo | Reconstruct | Detect | Convert | Export | Judge | People | Report | Calibrate | Quantise | Systems | Doctor
+Command = Demo | Reconstruct | Detect | Convert | Motion | Export | Judge | People | Report | Calibrate | Quantise | Systems | Doctor
 
 
 def main() -> None:
@@ -141,6 +155,8 @@ def _run(command: Command) -> None:
         from recon3d.cli.evidence_run import run_evidence
 
         run_evidence(command)
+    elif isinstance(command, Motion):
+        _motion(command)
     elif isinstance(command, Export):
         _export(command)
     elif isinstance(command, Judge):
@@ -197,6 +213,13 @@ def _reconstruct(command: Reconstruct) -> None:
             scores=command.scores,
         )
     )
+
+
+def _motion(command: Motion) -> None:
+    from recon3d.pipeline import Take, job_of, with_motion
+
+    job = job_of(Take.existing(command.take))
+    _watch(with_motion(job, command.armature, command.longest_gap, command.free_cameras))
 
 
 def _watch(job: "object") -> None:

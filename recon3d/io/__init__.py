@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from recon3d.errors import InputError, valid_names
+from recon3d.io.angles import write_angles_csv, write_angles_parquet
 from recon3d.io.bvh import write_bvh
 from recon3d.io.c3d import write_c3d
 from recon3d.io.densepose import read_densepose
@@ -38,7 +39,12 @@ KEYPOINT_WRITERS: dict[str, Callable[[Path, Iterable[Keypoints3D], int], None]] 
     ".trc": write_trc,
 }
 """Writers of one person's 3D keypoints, from windows."""
-MOTION_WRITERS: dict[str, Callable[[Path, Motion], None]] = {".bvh": write_bvh, ".glb": write_glb}
+MOTION_WRITERS: dict[str, Callable[[Path, Motion], None]] = {
+    ".bvh": write_bvh,
+    ".glb": write_glb,
+    ".angles.csv": write_angles_csv,
+    ".angles.parquet": write_angles_parquet,
+}
 """Writers of one person's motion."""
 
 
@@ -49,7 +55,8 @@ def write(path: Path | str, data: Keypoints3D | Motion, person: int = 0) -> None
         InputError: no writer for this suffix; the message lists those there are.
     """
     path = Path(path)
-    suffix = path.suffix.lower()
+    two = "".join(path.suffixes[-2:]).lower()
+    suffix = two if two in MOTION_WRITERS else path.suffix.lower()
     if isinstance(data, Keypoints3D) and suffix in KEYPOINT_WRITERS:
         KEYPOINT_WRITERS[suffix](path, [data], person)
     elif isinstance(data, Motion) and suffix in MOTION_WRITERS:

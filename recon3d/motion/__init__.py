@@ -1,13 +1,14 @@
 """An armature fitted to the evidence of a whole take: constant lengths, smooth joint rotations, and how well they are known."""
 
-from recon3d.motion.angles import joint_angles
-from recon3d.motion.evidence import Observed, ObservedPiece
+from recon3d.motion.cameras import Corrections
+from recon3d.motion.evidence import Observed, ObservedPiece, joined
 from recon3d.motion.lag import FixedLag
 from recon3d.motion.sizes import Body, Sample, sample
 from recon3d.motion.solve import MotionSettings, chosen_armature, in_space, measure, solve, solve_window, solve_windows
 
 __all__ = [
     "Body",
+    "Corrections",
     "FixedLag",
     "MotionSettings",
     "Observed",
@@ -15,7 +16,7 @@ __all__ = [
     "Sample",
     "chosen_armature",
     "in_space",
-    "joint_angles",
+    "joined",
     "measure",
     "sample",
     "solve",

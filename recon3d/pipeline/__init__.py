@@ -1,5 +1,6 @@
 """The job from end to end, as functions over a take folder."""
 
+from recon3d.pipeline.again import job_of, with_motion
 from recon3d.pipeline.detection import Detected, DetectJob, detect_videos, find_videos
 from recon3d.pipeline.export import export_take
 from recon3d.pipeline.job import Job, Progress, Result, run
@@ -22,8 +23,10 @@ __all__ = [
     "everybody_in",
     "export_take",
     "find_videos",
+    "job_of",
     "judge_take",
     "load_settings",
     "picture_everybody",
     "run",
+    "with_motion",
 ]

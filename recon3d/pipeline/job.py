@@ -391,9 +391,9 @@ def _write_take_toml(take: Take, job: Job, found: Inputs, prints: dict[str, str]
     lines += ["", "[input_hashes]", *(f"{_quoted(name)} = {_quoted(value)}" for name, value in prints.items())]
     lines += ["", "[stages]", *(f"{stage.name} = {_quoted(stage.folder.name)}" for stage in stages)]
     lines += ["", "[people]", *(f"{_quoted(name)} = {person}" for person, name in cast.names.items())]
-    lines += ["", "[job]", f"rig = {_quoted(str(job.rig))}", f"first = {job.first}"]
+    lines += ["", "[job]", f"rig = {_quoted(str(job.rig.resolve()))}", f"first = {job.first}"]
     optional = {
-        "scores": None if job.scores is None else str(job.scores),
+        "scores": None if job.scores is None else str(job.scores.resolve()),
         "stop": job.stop,
         "layout": job.layout,
         "fps": job.fps,

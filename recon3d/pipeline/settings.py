@@ -18,7 +18,7 @@ from recon3d.multiview import MultiviewSettings
 class ExportSettings:
     """What is written."""
 
-    formats: tuple[str, ...] = ("csv", "trc", "c3d", "bvh", "glb")
+    formats: tuple[str, ...] = ("csv", "trc", "c3d", "bvh", "glb", "angles.csv")
     """Formats by suffix."""
 
 
@@ -40,7 +40,11 @@ def load_settings(path: Path | None) -> Settings:
     """
     if path is None:
         return Settings()
-    data = read_toml(path)
+    return settings_of(read_toml(path), path)
+
+
+def settings_of(data: dict[str, Any], path: Path) -> Settings:
+    """Settings from the tables of a TOML file; see `load_settings`."""
     faults: list[str] = []
     values: dict[str, Any] = {}
     stages = {f.name: f for f in dataclasses.fields(Settings)}

@@ -15,6 +15,7 @@ from recon3d.pipeline.person import Person, PersonSummary, summarise_person
 from recon3d.pipeline.take import StoredKeypoints, Take
 from recon3d.records import Keypoints3D
 from recon3d.records.keypoints3d import concatenate, of_people, thinned
+from recon3d.skeleton import joint_angles
 
 _PLAYED_FRAMES = 600  # of the skeletons in the page
 _JUDGED_FRAMES = 20_000  # frames that medians are taken over
@@ -105,10 +106,17 @@ def write_report(
         bones=world.layout.bones,
         joints=np.stack([np.concatenate([m().poses().translation[::every] for m in person.motions]) for person in people], 1),
         parents=people[0].motions[0]().armature.skeleton.parents,
+        angles=tuple(_angles(person, every) for person in people),
         cameras={c.name: (c.centre, c.cam_from_world.rotation.matrix[2]) for c in map(_at_start, rig)},
     )
     view.write_page(page, asdict(summary), scene)
     return page, data
+
+
+def _angles(person: Person, every: int) -> dict[str, np.ndarray]:
+    """Joint angles of every n-th frame of each window."""
+    parts = [joint_angles(m.armature, m.poses()) for m in (read() for read in person.motions)]
+    return {name: np.concatenate([part[name][::every] for part in parts]) for name in parts[0]}
 
 
 def _at_start(camera: Camera) -> Camera:

@@ -1,5 +1,6 @@
 """What a keypoint and a joint are called, what hangs on what, and how a body can turn."""
 
+from recon3d.skeleton.angles import joint_angles
 from recon3d.skeleton.armature import Armature, Attachments, Skeleton
 from recon3d.skeleton.armature_file import armature_of, load_armature
 from recon3d.skeleton.joined import joined
@@ -17,6 +18,7 @@ __all__ = [
     "armature_of",
     "body_links",
     "joined",
+    "joint_angles",
     "layout_names",
     "load_armature",
     "load_layout",

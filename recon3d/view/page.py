@@ -27,6 +27,7 @@ class Scene:
         joints: of the fitted armature, m.
         parents: of the armature's joints.
         cameras: position (m) and viewing direction by name.
+        angles: of each person's joints by name, degrees; NaN where missing.
     """
 
     title: str
@@ -37,6 +38,7 @@ class Scene:
     joints: Float[np.ndarray, "frames people joints 3"]
     parents: Int[np.ndarray, "joints"]
     cameras: dict[str, tuple[np.ndarray, np.ndarray]]
+    angles: tuple[dict[str, np.ndarray], ...] = ()
 
     def __post_init__(self) -> None:
         freeze_fields(self)
@@ -53,6 +55,7 @@ def write_page(path: Path, summary: dict[str, Any], scene: Scene) -> None:
         "bones": scene.bones,
         "joints": np.round(scene.joints, 4),
         "parents": scene.parents,
+        "angles": [{name: np.round(angle, 1) for name, angle in one.items()} for one in scene.angles],
         "cameras": {name: [centre, axis] for name, (centre, axis) in scene.cameras.items()},
     }
     text = json.dumps(plain(data), allow_nan=False).replace("</", "<\\/")

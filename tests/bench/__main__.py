@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from tests.bench import calibration, edge, evidence, main_job, people, triangulation
+from tests.bench import calibration, edge, evidence, main_job, motion, people, triangulation
 from tests.bench.table import show
 
 FAMILIES = {
@@ -13,6 +13,7 @@ FAMILIES = {
     "calibration": calibration.run,
     "evidence": evidence.run,
     "people": people.run,
+    "motion": motion.run,
     "edge": edge.run,
 }
 

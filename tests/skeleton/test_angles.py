@@ -3,8 +3,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from recon3d.geometry import SE3, SO3
-from recon3d.motion.angles import ORDERS, joint_angles
 from recon3d.skeleton import load_armature
+from recon3d.skeleton.angles import ORDERS, joint_angles
 
 HUMAN = load_armature()
 

@@ -13,14 +13,14 @@ of the body (a foot's sole outward), rotation turns it inward; on both sides ali
 lateral bending to the left, rotation to the left.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
-from recon3d.geometry import SE3, SO3
-from recon3d.skeleton import Armature
+from recon3d.geometry.lie import SE3, SO3
+from recon3d.skeleton.armature import Armature
 
 Turns = Float[np.ndarray, "frames 3 3"]
 Angles = dict[str, Float[np.ndarray, "frames"]]
@@ -34,7 +34,7 @@ class AngleOf:
 
     Attributes:
         name: of the joint, without its side.
-        proximal: joint whose frame the angles are taken against, without side where it has none.
+        proximal: joint whose frame the angles are taken against, without its side; of several names that which there is.
         distal: joint whose frame they are of.
         neutral: turn (rotation vector, rad) of the left distal segment from rest to the anatomical position.
         parts: names of the angles.
@@ -56,14 +56,20 @@ SIDED = (
     AngleOf("hip", "pelvis", "hip"),
     AngleOf("knee", "hip", "knee", signs=(1.0, -1.0, -1.0)),
     AngleOf("ankle", "knee", "ankle"),
-    AngleOf("shoulder", "chest", "shoulder", _HANGING),
-    AngleOf("shoulder", "chest", "shoulder", _HANGING, ("plane_of_elevation", "elevation", "axial_rotation"), (1.0, -1.0, -1.0), "zyz"),
+    AngleOf("shoulder", "chest|spine3", "shoulder", _HANGING),
+    AngleOf(
+        "shoulder", "chest|spine3", "shoulder", _HANGING, ("plane_of_elevation", "elevation", "axial_rotation"), (1.0, -1.0, -1.0), "zyz"
+    ),
     AngleOf("elbow", "shoulder", "elbow", parts=("flexion", "abduction", "pronation"), signs=(-1.0, 1.0, 1.0), order="zyx"),
 )
 MIDDLE = (
-    AngleOf("trunk", "pelvis", "chest", parts=_TRUNK, signs=(1.0, 1.0, 1.0)),
-    AngleOf("neck", "chest", "head", parts=_TRUNK, signs=(1.0, 1.0, 1.0)),
+    AngleOf("trunk", "pelvis", "chest|spine3", parts=_TRUNK, signs=(1.0, 1.0, 1.0)),
+    AngleOf("neck", "chest|spine3", "head", parts=_TRUNK, signs=(1.0, 1.0, 1.0)),
 )
+
+_SIDES = ("left", "right")
+JOINTS = {f"{side}_{one.name}": f"{side}_{one.distal}" for one in SIDED for side in _SIDES} | {"neck": "head"}
+"""The joint of an armature that turns with each of them."""
 
 
 def joint_angles(armature: Armature, poses: SE3) -> Angles:
@@ -76,18 +82,24 @@ def joint_angles(armature: Armature, poses: SE3) -> Angles:
     turn = {name: poses.rotation.matrix[:, j] for j, name in enumerate(armature.joints)}
     out: Angles = {}
     for one in MIDDLE:
-        if {one.proximal, one.distal} <= set(turn):
-            out |= _named(one.name, one, _between(turn[one.proximal], turn[one.distal], np.zeros(3)))
+        proximal, distal = _there(one.proximal, turn), _there(one.distal, turn)
+        if proximal and distal:
+            out |= _named(one.name, one, _between(turn[proximal], turn[distal], np.zeros(3)))
     for one in SIDED:
         for side, mirror in (("left", 1.0), ("right", -1.0)):
-            proximal = one.proximal if one.proximal in turn else f"{side}_{one.proximal}"
-            distal = f"{side}_{one.distal}"
-            if {proximal, distal} <= set(turn):
+            proximal = _there(one.proximal, turn) or _there(f"{side}_{one.proximal}", turn)
+            distal = _there(f"{side}_{one.distal}", turn)
+            if proximal and distal:
                 image = np.array([mirror, 1.0, 1.0])
                 # The mirror image of a turn about y or z goes the other way round; that of a right limb is a left one.
                 seen = _between(turn[proximal], turn[distal], np.array(one.neutral) * (1.0, mirror, mirror))
                 out |= _named(f"{side}_{one.name}", one, image[:, None] * seen * image)
     return {name: _unwrapped(angle) for name, angle in out.items()}
+
+
+def _there(names: str, turn: Mapping[str, Turns]) -> str | None:
+    """The first of some names that there is."""
+    return next((name for name in names.split("|") if name in turn), None)
 
 
 def _between(proximal: Turns, distal: Turns, neutral: Float[np.ndarray, "3"]) -> Turns:
