@@ -4,6 +4,7 @@ Camera axes as in OpenCV: x right, y down, z forward. The centre of the top-left
 The world is right-handed, in metres, z up, floor at z = 0, unless the rig says otherwise.
 """
 
+import functools
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -61,7 +62,7 @@ class Intrinsics:
 
     def distortion(self) -> lens.Lens:
         """The lens as a function of normalised coordinates, with its Jacobian."""
-        return lens.pinhole(self.dist) if self.model == "pinhole" else lens.fisheye(self.dist)
+        return _lens_of(self)
 
     def project(self, points: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 2"]:
         """Points in the camera's axes (m) to pixels; NaN for a point at or behind the camera."""
@@ -112,6 +113,12 @@ class Intrinsics:
         """Distorted normalised coordinates to pixel columns and rows."""
         k = self.K
         return k[0, 0] * x + k[0, 1] * y + k[0, 2], k[1, 1] * y + k[1, 2]
+
+
+@functools.lru_cache(maxsize=256)
+def _lens_of(intrinsics: Intrinsics) -> lens.Lens:
+    """Made once: live capture asks for it in every frame."""
+    return lens.pinhole(intrinsics.dist) if intrinsics.model == "pinhole" else lens.fisheye(intrinsics.dist)
 
 
 _NAME = re.compile(r"\w([\w .-]*\w)?")

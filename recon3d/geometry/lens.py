@@ -6,6 +6,7 @@ fisheye model takes 4 (Kannala and Brandt 2006). Both are those of OpenCV's docu
 `calib3d`. x and y are separate arrays: a hot path reads whole planes.
 """
 
+import functools
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -135,17 +136,21 @@ def _start(lens: Lens, xd: Plane, yd: Plane) -> tuple[Plane, Plane]:
     square = xd * xd
     square += yd * yd
     top = np.sqrt(np.fmax.reduce(square, axis=None, initial=0.0))
-    radii = _NEAR_RADII if top < _NEAR_IMAGE else _RADII
+    squares, growth, whole = _profile(lens, near=True)
+    if not (top < _NEAR_IMAGE and whole and squares[-1] > top * top):
+        squares, growth, _ = _profile(lens, near=False)
+    grow = np.interp(square, squares, growth)
+    return xd * grow, yd * grow
+
+
+@functools.lru_cache(maxsize=512)
+def _profile(lens: Lens, near: bool) -> tuple[Float[np.ndarray, "radii"], Float[np.ndarray, "radii"], bool]:
+    """Squared image radii as far as they rise, what undistorted radii are of them, and whether they rise all the way."""
+    radii = _NEAR_RADII if near else _RADII
     image = np.hypot(*lens(radii, np.zeros_like(radii))[:2])
     rising = image[1:] > image[:-1]
     end = len(image) if rising.all() else int(np.argmin(rising)) + 1
-    if radii is _NEAR_RADII and not (end == len(radii) and image[-1] > top):
-        radii = _RADII
-        image = np.hypot(*lens(radii, np.zeros_like(radii))[:2])
-        rising = image[1:] > image[:-1]
-        end = len(image) if rising.all() else int(np.argmin(rising)) + 1
-    grow = np.interp(square, image[1:end] ** 2, radii[1:end] / image[1:end])
-    return xd * grow, yd * grow
+    return image[1:end] ** 2, radii[1:end] / image[1:end], end == len(radii)
 
 
 def tilt_matrix(tilt_x: float, tilt_y: float) -> Float[np.ndarray, "3 3"]:

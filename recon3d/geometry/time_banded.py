@@ -15,6 +15,7 @@ frame. Its selected inverse (Erisman and Tinney 1975, here by blocks of two fram
 frame's unknowns and of the same unknown in frames up to two apart.
 """
 
+import functools
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -25,6 +26,14 @@ from jaxtyping import Float
 _linalg: Any = import_module("scipy.linalg")  # which types do not describe
 _BAND = {kind: _linalg.get_lapack_funcs(("pbtrf", "pbtrs"), dtype=kind) for kind in (np.dtype(np.float32), np.dtype(np.float64))}
 _TRIANGLE = {kind: _linalg.get_blas_funcs("trsm", dtype=kind) for kind in _BAND}
+
+
+_FEW_FRAMES = 32
+
+
+@functools.cache
+def _lower(size: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.tril_indices(size)
 
 
 @dataclass(slots=True, eq=False)
@@ -111,8 +120,12 @@ class TimeFactor:
         band: np.ndarray = np.zeros((frames, k, self._wide + 1), kind)
         scaled = system.block * self.scale[:, None, :]
         scaled *= self.scale[:, :, None]
-        for i in range(k):
-            band[:, i, : k - i] = scaled[:, i:, i]
+        if frames < _FEW_FRAMES:  # calls count, not bytes
+            row, column = _lower(k)
+            band[:, column, row - column] = scaled[:, row, column]
+        else:
+            for i in range(k):
+                band[:, i, : k - i] = scaled[:, i:, i]
         band[:, :, 0] = diagonal * self.scale**2
         beside = np.pad(self.scale, ((0, 0), (2, 2)))
         for apart, coupled in ((1, system.near), (2, system.far)):

@@ -52,12 +52,14 @@ class TimeSolution(Generic[Unknowns]):
         system: normal equations there.
         cost: there.
         steps: factorisations.
+        factor: of the system, where it is at hand.
     """
 
     at: Unknowns
     system: TimeSystem
     cost: float
     steps: int
+    factor: TimeFactor | None = None
 
 
 _LARGEST_DAMPING = 1e6
@@ -96,6 +98,16 @@ def solve_in_time(problem: TimeProblem[Unknowns], at: Unknowns, settings: TimeSe
         if gain < settings.min_gain * frames and not worse.any():
             break
     return TimeSolution(at, system, float(cost.sum()), steps)
+
+
+def one_step(problem: TimeProblem[Unknowns], at: Unknowns, longest: float = 0.3) -> TimeSolution[Unknowns]:
+    """A single Newton step from near the answer, not looked back at; a start from far is solved as any other."""
+    system, cost = problem.linearise(at)
+    factor = TimeFactor(system, 1e-9 * float(system.diagonal().max(initial=0.0)), quick=True)
+    step, shared = factor.step(system)
+    if not np.abs(step).max(initial=0.0) < longest:
+        return solve_in_time(problem, at, TimeSettings(first_damping=1e-7))
+    return TimeSolution(problem.retract(at, step, shared), system, float(cost.sum()), 1, factor)
 
 
 def _worse_around(trial: Float[np.ndarray, "frames"], cost: Float[np.ndarray, "frames"]) -> Bool[np.ndarray, "frames"]:

@@ -1,5 +1,6 @@
 """What an armature is fitted to: one person's detections in every view, and what is known of it in space."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -206,6 +207,25 @@ class Evidence:
         return float(np.clip(1.4826 * np.median(np.abs(every)) / np.sqrt(6.0), _LEAST_JITTER, 1.0))
 
 
+def in_line(parts: Sequence[Evidence]) -> Evidence:
+    """Evidence of several stretches of time, one after the other; detections of cameras that stay are put together."""
+    first = parts[0]
+    sightings: list[tuple[slice, Sightings]] = []
+    start = 0
+    for part in parts:
+        for rows, s in part.sightings:
+            own = slice(start + rows.start, start + rows.stop)
+            if sightings and sightings[-1][1].poses is s.poses:
+                before, last = sightings.pop()
+                names = ("u", "v", "a", "b", "c")
+                s = Sightings(s.poses, *(np.concatenate([getattr(last, n), getattr(s, n)], 1) for n in names))
+                own = slice(before.start, own.stop)
+            sightings.append((own, s))
+        start += len(part.time)
+    names = ("time", "xyz", "known", "root_information", "views")
+    return replace(first, sightings=tuple(sightings), **{n: np.concatenate([getattr(part, n) for part in parts]) for n in names})
+
+
 def bridged(seen: Observed) -> Observed:
     """The same with short gaps in space filled by straight lines, for a start; of no weight where there are detections."""
     world = seen.world
@@ -233,6 +253,11 @@ def bridged(seen: Observed) -> Observed:
     return replace(seen, world=replace(world, xyz=xyz, covariance=covariance, state=state))
 
 
+@functools.lru_cache(maxsize=64)
+def _poses_of(rig: CameraRig) -> Poses:
+    return Poses.of_rig(rig)
+
+
 def gather(seen: Observed, attachments: Attachments, jitter: float = 1.0, outlier_share: float = 0.1) -> Evidence:
     """The evidence about those points of an armature that a layout names."""
     world = seen.world
@@ -252,7 +277,7 @@ def gather(seen: Observed, attachments: Attachments, jitter: float = 1.0, outlie
     for piece in seen.pieces:
         rows = slice(start, start + piece.xy.shape[1])
         xy, sigma = piece.xy[:, :, columns], piece.sigma_px[:, :, columns]
-        sights = sight(piece.rig, Poses.of_rig(piece.rig), xy.reshape(len(xy), -1, 2), sigma.reshape(len(xy), -1))
+        sights = sight(piece.rig, _poses_of(piece.rig), xy.reshape(len(xy), -1, 2), sigma.reshape(len(xy), -1))
         sightings.append((rows, sights))
         views[rows] = (sights.a > 0).sum(0).reshape(-1, len(columns))
         start = rows.stop

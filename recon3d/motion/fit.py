@@ -55,6 +55,7 @@ class Fit:
         manner: in which somebody moves.
         factor: of the last equations.
         information: that the evidence gives about each point's place, m^-2.
+        frame: of which the rest is, where it is of one only; the factor is of all.
     """
 
     armature: Armature
@@ -65,6 +66,7 @@ class Fit:
     manner: Manner
     factor: TimeFactor
     information: Float[np.ndarray, "frames points 3 3"]
+    frame: int | None = None
 
 
 def fit(armature: Armature, evidence: Evidence, longest_s: float, manner: Manner | None = None) -> Fit:
@@ -95,10 +97,12 @@ def fit(armature: Armature, evidence: Evidence, longest_s: float, manner: Manner
     return finished(problem, solve_in_time(problem, at, TimeSettings(2, first_damping=_SETTLED)), whole)
 
 
-def problem_of(armature: Armature, evidence: Evidence, longest_s: float) -> MotionProblem:
-    """The problem of some frames before anything is known of how somebody moves."""
-    own = fitted(armature, evidence)
-    freedoms = Freedoms(own, free_of(own, np.ones(len(own.attachments.points), bool)))
+def problem_of(armature: Armature, evidence: Evidence, longest_s: float, freedoms: Freedoms | None = None) -> MotionProblem:
+    """The problem of some frames before anything is known of how somebody moves; ``freedoms`` where they are known."""
+    if freedoms is None:
+        own = fitted(armature, evidence)
+        freedoms = Freedoms(own, free_of(own, np.ones(len(own.attachments.points), bool)))
+    own = freedoms.armature
     inner = max(len(evidence.time) - 2, 0)
     stiffness = np.broadcast_to(1 / first_variance(freedoms), (inner, freedoms.count))
     return MotionProblem(own, freedoms, evidence, Grid.of(evidence.time, longest_s), stiffness, Habit.usual(freedoms, _REST_WEIGHT))
@@ -111,6 +115,14 @@ def finished(problem: MotionProblem, solution: TimeSolution[Unknowns], variance:
     assert contacts is not None
     information = problem.evidence.support(own.keypoints(pose.on(own))).information
     return Fit(own, problem.freedoms, pose, factor.selected_inverse(), contacts, Manner(variance, contacts.rest), factor, information)
+
+
+def only(found: Fit, row: int) -> Fit:
+    """One frame of a fit; its factor stays that of all."""
+    part = slice(row, row + 1)
+    inverse = SelectedInverse(found.inverse.block[part], found.inverse.near[part], found.inverse.far[part])
+    contacts = Contacts(found.contacts.held[part], found.contacts.place[part], found.contacts.rest)
+    return replace(found, pose=found.pose.take(part), inverse=inverse, contacts=contacts, information=found.information[part], frame=row)
 
 
 def _first(problem: MotionProblem, at: Unknowns) -> TimeSolution[Unknowns]:
@@ -152,4 +164,6 @@ def _calmed(freedoms: Freedoms, pose: Pose) -> Pose:
 
 
 def _factor(solution: TimeSolution[Unknowns]) -> TimeFactor:
+    if solution.factor is not None:
+        return solution.factor
     return TimeFactor(solution.system, 1e-9 * float(solution.system.diagonal().max()), quick=True)

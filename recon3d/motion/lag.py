@@ -8,21 +8,24 @@ import numpy as np
 from jaxtyping import Float
 
 from recon3d.errors import InputError
+from recon3d.geometry import SO3
 from recon3d.geometry.threads import single_threaded
-from recon3d.geometry.time_solver import TimeSettings, solve_in_time
+from recon3d.geometry.time_solver import one_step
 from recon3d.motion.contact import find_contacts, foot_points
-from recon3d.motion.evidence import Evidence, Observed, bridged, gather, joined
-from recon3d.motion.fit import finished, fit, problem_of
+from recon3d.motion.evidence import Evidence, Observed, bridged, gather, in_line, joined
+from recon3d.motion.fit import finished, fit, only, problem_of
 from recon3d.motion.pose import Freedoms, Pose
-from recon3d.motion.problem import Unknowns
+from recon3d.motion.problem import MotionProblem, Unknowns
 from recon3d.motion.sizes import Body
-from recon3d.motion.solve import MotionSettings, motion_of
+from recon3d.motion.solve import MotionSettings
+from recon3d.motion.uncertainty import joint_covariance, main_steps, states
 from recon3d.records import Motion
+from recon3d.skeleton.shape import Shape
 
 _SETTLED = 2
-_BEHIND = 4  # frames kept behind the one that is answered
+_BEHIND = 3  # frames kept behind the one that is answered
+_COVARIANCE_EVERY = 6  # frames; it changes slowly, and costs as much as all the rest
 _LEAST = 6  # frames that a start is made from
-_STEPS = 2
 
 
 class FixedLag:
@@ -41,8 +44,13 @@ class FixedLag:
         if lag < 1:
             raise InputError(f"lag must be 1 frame or more, not {lag}")
         self._body, self._manner, self._lag, self._settings = body, body.manner, lag, settings
-        self._seen: Observed | None = None
+        self._seen: list[Observed] = []
+        self._evidence: list[Evidence] = []
         self._pose: Pose | None = None
+        self._freedoms: Freedoms | None = None
+        self._steps: Shape | None = None
+        self._answered = 0
+        self._covariance = np.full((1, len(body.armature.joints), 3, 3), np.nan)
 
     def push(self, seen: Observed) -> Motion | None:
         """One more frame; the motion of the frame ``lag`` before it, once there is one.
@@ -50,38 +58,60 @@ class FixedLag:
         Who was not seen for longer than the settings bridge starts anew.
         """
         most = _SETTLED + _BEHIND + self._lag + 1
-        whole = seen if self._seen is None else joined([self._seen, seen])
-        whole = whole.take(np.arange(max(len(whole) - most, 0), len(whole)))
-        evidence = gather(bridged(whole), self._body.armature.attachments, self._body.jitter)
-        there = np.flatnonzero(evidence.seen.any(1))
-        if not len(there) or whole.world.time[-1] - whole.world.time[there[-1]] > self._settings.longest_gap:
-            self._seen, self._pose = None, None
+        corrected = seen if self._body.cameras is None else self._body.cameras.of(seen)
+        self._seen = [*self._seen, corrected][-most:]
+        self._evidence = [*self._evidence, gather(corrected, self._body.armature.attachments, self._body.jitter)][-most:]
+        there = [part.time[-1] for part in self._evidence if part.seen.any()]
+        if not there or corrected.world.time[-1] - there[-1] > self._settings.longest_gap:
+            self._seen, self._evidence, self._pose = [], [], None
             return None
-        self._seen = whole
-        if len(whole) < _LEAST:
+        if len(self._seen) < _LEAST:
             return None
         with single_threaded():
-            return self._answer(whole, evidence, len(whole) == most)
+            return self._answer(len(self._seen) == most)
 
-    def _answer(self, whole: Observed, evidence: Evidence, full: bool) -> Motion | None:
+    def _answer(self, full: bool) -> Motion | None:
         body, longest = self._body, self._settings.longest_gap
         if self._pose is None:
-            self._pose = fit(body.armature, evidence, longest, self._manner).pose
+            start = gather(bridged(joined(self._seen)), body.armature.attachments, body.jitter)
+            found = fit(body.armature, start, longest, self._manner)
+            self._pose, self._freedoms, self._steps = found.pose, found.freedoms, main_steps(found, body)
             return None
-        problem = problem_of(body.armature, evidence, longest)
+        evidence = in_line(self._evidence)
+        problem = problem_of(body.armature, evidence, longest, self._freedoms)
         problem.stiffness = np.broadcast_to(1 / self._manner.variance, problem.stiffness.shape)
         problem.settled = _SETTLED
         own = problem.armature
-        at = Unknowns(_continued(problem.freedoms, self._pose, whole.world.time), np.zeros(0))
+        at = Unknowns(_continued(problem.freedoms, self._pose, evidence.time), np.zeros(0))
         points, feet = own.keypoints(at.pose.on(own)), foot_points(own.attachments)
         problem.contacts = find_contacts(points, evidence.time, feet, self._manner.rest)
-        solution = solve_in_time(problem, at, TimeSettings(_STEPS, first_damping=1e-7))
+        solution = one_step(problem, at)
         self._pose = solution.at.pose
         if not full:
             return None
-        row = len(whole) - 1 - self._lag
-        found = finished(problem, solution, self._manner.variance)
-        return motion_of(whole, slice(row, row + 1), np.arange(len(whole)), found, evidence, body, longest)
+        row = len(self._seen) - 1 - self._lag
+        if self._answered % _COVARIANCE_EVERY == 0:
+            found = only(finished(problem, solution, self._manner.variance), row)
+            self._covariance = joint_covariance(found, body, self._steps)
+        self._answered += 1
+        return self._record(row, problem, solution.at.pose)
+
+    def _record(self, row: int, problem: MotionProblem, pose: Pose) -> Motion:
+        world, armature = self._seen[row].world, self._body.armature
+        assert problem.contacts is not None
+        held = np.zeros((1, len(armature.joints)), bool)
+        held[0, problem.armature.attachments.joint[problem.contacts.held[row]]] = True
+        return Motion(
+            person=int(world.people[0]),
+            armature=armature,
+            frame=world.frame.copy(),
+            time=world.time.copy(),
+            translation=pose.translation[row : row + 1].copy(),
+            rotation=SO3(pose.rotation[row : row + 1]).wxyz(),
+            covariance=self._covariance.copy(),
+            state=states(problem.armature, problem.freedoms, problem.evidence, self._settings.longest_gap)[row : row + 1].copy(),
+            contact=held,
+        )
 
 
 def _continued(freedoms: Freedoms, pose: Pose, time: Float[np.ndarray, "frames"]) -> Pose:

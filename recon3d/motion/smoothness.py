@@ -120,13 +120,12 @@ class Grid:
     @staticmethod
     def _put(system: TimeSystem, columns: np.ndarray, frames: slice, apart: int, more: Float[np.ndarray, "inner balls 3 3"]) -> None:
         """Add 3x3 couplings of rotations some frames apart; rows are of the later frame."""
-        for i in range(3):
-            for j in range(3):
-                if apart:
-                    band = system.near if apart == 1 else system.far
-                    band[frames, columns[:, j], 2 + i - j] += more[..., i, j]
-                else:
-                    system.block[frames, columns[:, i], columns[:, j]] += more[..., i, j]
+        row, column = np.arange(3)[:, None], np.arange(3)
+        if apart:
+            band = system.near if apart == 1 else system.far
+            band[frames, columns[:, None, :], 2 + row - column] += more
+        else:
+            system.block[frames, columns[:, :, None], columns[:, None, :]] += more
 
     def spread(self, inverse: SelectedInverse) -> Float[np.ndarray, "inner k"]:
         """Posterior variance of the accelerations."""

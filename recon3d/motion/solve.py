@@ -95,15 +95,21 @@ def _solve(seen: Observed, own: slice, body: Body, settings: MotionSettings) -> 
     evidence = gather(bridged(seen), body.armature.attachments, body.jitter)
     rows = np.flatnonzero(_posed(evidence.seen, seen.world.time, settings.longest_gap))
     if not len(rows):
-        return motion_of(seen, own, rows, None, evidence, body, settings.longest_gap)
+        return _motion_of(seen, own, rows, None, evidence, body, settings.longest_gap)
     if len(rows) < len(seen):
         evidence = gather(bridged(seen.take(rows)), body.armature.attachments, body.jitter)
     found = fit(body.armature, evidence, settings.longest_gap, body.manner)
-    return motion_of(seen, own, rows, found, evidence, body, settings.longest_gap)
+    return _motion_of(seen, own, rows, found, evidence, body, settings.longest_gap)
 
 
-def motion_of(
-    seen: Observed, own: slice, rows: Int[np.ndarray, "some"], found: Fit | None, evidence: Evidence, body: Body, longest_s: float
+def _motion_of(
+    seen: Observed,
+    own: slice,
+    rows: Int[np.ndarray, "some"],
+    found: Fit | None,
+    evidence: Evidence,
+    body: Body,
+    longest_s: float,
 ) -> Motion:
     """The record of some frames.
 
@@ -125,7 +131,7 @@ def motion_of(
         translation[rows] = found.pose.translation
         rotation[rows] = SO3(found.pose.rotation).wxyz()
         covariance[rows] = joint_covariance(found, body)
-        state[rows] = states(found, evidence, longest_s)
+        state[rows] = states(found.armature, found.freedoms, evidence, longest_s)
         rides = found.armature.attachments.joint[:, None] == np.arange(joints)
         contact[rows] = (found.contacts.held.astype(np.int64) @ rides.astype(np.int64)) > 0
     return Motion(

@@ -7,6 +7,7 @@ from jaxtyping import Float, UInt8
 
 from recon3d.motion.evidence import Evidence
 from recon3d.motion.fit import Fit
+from recon3d.motion.pose import Freedoms
 from recon3d.motion.sizes import Body
 from recon3d.records import State
 from recon3d.skeleton import Armature, Attachments
@@ -17,15 +18,15 @@ _DIRECTIONS = 12  # in which sizes are most uncertain; all 40 take three times a
 
 def point_covariance(fit: Fit, body: Body) -> Float[np.ndarray, "frames points 3 3"]:
     """Covariance (m^2) of the points that the fit had evidence about."""
-    steps = _main_steps(fit, body)
+    steps = main_steps(fit, body)
     return _covariance(fit, fit.armature, steps, steps)
 
 
-def joint_covariance(fit: Fit, body: Body) -> Float[np.ndarray, "frames joints 3 3"]:
-    """Covariance (m^2) of the joints' places."""
+def joint_covariance(fit: Fit, body: Body, steps: Shape | None = None) -> Float[np.ndarray, "frames joints 3 3"]:
+    """Covariance (m^2) of the joints' places; ``steps`` are `main_steps`, where they are known."""
     count = len(fit.armature.joints)
     every = Attachments(fit.armature.joints, np.arange(count), np.zeros((count, 3)), np.zeros(count))
-    steps = _main_steps(fit, body)
+    steps = main_steps(fit, body) if steps is None else steps
     still = replace(steps, point_basis=np.zeros((count, 3, len(steps.names))))
     return _covariance(fit, replace(fit.armature, attachments=every), steps, still)
 
@@ -49,24 +50,30 @@ def _covariance(fit: Fit, riding: Armature, steps: Shape, own: Shape) -> Float[n
     out = slopes @ fit.inverse.block[:, None] @ np.swapaxes(slopes, -1, -2)
     seen = steps.slopes(armature, poses)
     own_slopes = armature.slopes(screws, f.joint, armature.keypoints(poses), armature.attachments.joint)
-    follow = fit.factor.solve(armature.pulled(own_slopes, fit.information @ seen))
+    follow = _solved(fit, armature.pulled(own_slopes, fit.information @ seen))
     moved = own.slopes(riding, poses) - slopes @ follow[:, None]
     return out + moved @ np.swapaxes(moved, -1, -2)
 
 
-def states(fit: Fit, evidence: Evidence, longest_s: float) -> UInt8[np.ndarray, "frames joints"]:
+def _solved(fit: Fit, pull: Float[np.ndarray, "frames k steps"]) -> Float[np.ndarray, "frames k steps"]:
+    """The poses that follow steps of the sizes; of a single frame as if its neighbours were pulled alike."""
+    if fit.frame is None:
+        return fit.factor.solve(pull)
+    return fit.factor.solve(np.broadcast_to(pull, (fit.factor.frames, *pull.shape[1:])))[fit.frame : fit.frame + 1]
+
+
+def states(armature: Armature, freedoms: Freedoms, evidence: Evidence, longest_s: float) -> UInt8[np.ndarray, "frames joints"]:
     """Where each joint's turn comes from.
 
     Observed where a keypoint that it moves is seen; interpolated between frames at most ``longest_s`` apart in which
     one is; else inferred from the rest of the body and what is usual.
     """
-    armature = fit.armature
     at = armature.attachments
     moves = armature.skeleton.descends()[at.joint].T  # joint moves point
     moves &= at.offset.any(1) | (at.joint[None] != np.arange(len(armature.joints))[:, None])
     seen = (evidence.seen.astype(np.int64) @ moves.T.astype(np.int64)) > 0
     turning = np.zeros(len(armature.joints), bool)
-    turning[fit.freedoms.joint] = True
+    turning[freedoms.joint] = True
     # What does not turn is as well known as what carries it.
     for j, parent in enumerate(armature.skeleton.parents.tolist()):
         if not turning[j] and parent >= 0:
@@ -80,7 +87,7 @@ def states(fit: Fit, evidence: Evidence, longest_s: float) -> UInt8[np.ndarray, 
     return np.where(seen, State.OBSERVED, np.where(between, State.INTERPOLATED, State.INFERRED)).astype(np.uint8)
 
 
-def _main_steps(fit: Fit, body: Body) -> Shape:
+def main_steps(fit: Fit, body: Body) -> Shape:
     """The uncertain directions of the sizes that move points most, one sigma long each; for the fit's own points."""
     own = body.shape
     value, vector = np.linalg.eigh(body.covariance)
