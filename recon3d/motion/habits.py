@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
+from scipy.ndimage import gaussian_filter1d
 
 from recon3d.motion.evidence import Evidence
 from recon3d.motion.pose import Freedoms, Pose
@@ -18,7 +19,12 @@ _SOUND_SHARE = 0.5  # of the points that a turn moves, for it to count as well s
 _ALONE_S = 0.25  # poses nearer in time than this count as one
 _USUAL_COUNT = 4.0  # poses that the armature's own looseness counts as
 _LEAST_SHARE = 1e-3  # of the looseness squared: nobody holds a joint more closely than this
-_STRENGTH = 0.2  # of the whole, in every frame: neighbouring frames are not independent
+_RELIED_ON = 0.95  # share of the frames in which a turn is well seen that others are foretold from
+_FEWEST_TURNS, _TAUGHT_S, _TAUGHT_APART_S = 4, 1.0, 0.5
+_COMPONENTS, _SQUARED, _SPEED_S, _RIDGE = 6, 4, 0.08, 0.02
+_WORTH = 0.8  # of the variance that is left by knowing nothing: what is foretold worse is not used
+_LEAST_RAD = 0.02
+_STRENGTH = 0.3  # of the whole, in every frame: neighbouring frames are not independent
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,11 +32,11 @@ class Habit:
     """A normal distribution of turns off the usual pose.
 
     Attributes:
-        mean: rad.
+        mean: rad; of every frame, or one for all.
         precision: inverse covariance, rad^-2; nothing for the root.
     """
 
-    mean: Float[np.ndarray, "turns"]
+    mean: Float[np.ndarray, "means turns"]
     precision: Float[np.ndarray, "turns turns"]
 
     @staticmethod
@@ -38,7 +44,7 @@ class Habit:
         """Of the armature itself, as if each frame were so much of an independent observation. The root's heading has no rest."""
         f = freedoms
         stiff = np.where(f.joint == 0, 0.0, weight / f.armature.looseness[f.joint, f.axis] ** 2)
-        return Habit(np.zeros(len(stiff)), np.diag(stiff))
+        return Habit(np.zeros((1, len(stiff))), np.diag(stiff))
 
     def cost(self, off: Float[np.ndarray, "frames turns"]) -> Float[np.ndarray, "frames"]:
         """Of each frame."""
@@ -55,8 +61,9 @@ class Habit:
             weak = np.flatnonzero(~known & (np.diag(self.precision) > 0))
             rows = np.flatnonzero(kind.ravel() == k)
             if len(weak):
-                away = (off[rows] - self.mean)[:, known] @ self.precision[np.ix_(known, weak)]
-                out[np.ix_(rows, weak)] = self.mean[weak] - np.linalg.solve(self.precision[np.ix_(weak, weak)], away.T).T
+                mean = np.broadcast_to(self.mean, off.shape)[rows]
+                away = (off[rows] - mean)[:, known] @ self.precision[np.ix_(known, weak)]
+                out[np.ix_(rows, weak)] = mean[:, weak] - np.linalg.solve(self.precision[np.ix_(weak, weak)], away.T).T
         return out
 
 
@@ -90,7 +97,65 @@ def learn_habit(freedoms: Freedoms, pose: Pose, sound: Bool[np.ndarray, "frames 
     turning = f.joint != 0
     precision = _STRENGTH * inverse * np.outer(turning, turning)
     share = independent * count / (independent * count + _USUAL_COUNT)
-    return Habit(mean * share, precision)
+    still = np.broadcast_to(mean * share, off.shape).copy()
+    foretold = _foretold(both, there, sound, other, turning, time)
+    for turn, (course, variance) in foretold.items():
+        if variance < _WORTH * covariance[turn, turn]:
+            still[:, turn] = course
+            precision[turn], precision[:, turn] = 0.0, 0.0
+            precision[turn, turn] = _STRENGTH / variance
+    return Habit(still, precision)
+
+
+def _foretold(
+    both: Float[np.ndarray, "double turns"],
+    there: Float[np.ndarray, "double turns"],
+    sound: Bool[np.ndarray, "frames turns"],
+    other: np.ndarray,
+    turning: Bool[np.ndarray, "turns"],
+    time: Float[np.ndarray, "frames"],
+) -> dict[int, tuple[Float[np.ndarray, "frames"], float]]:
+    """Courses of turns that are not always well seen, from those that are: where an arm is and goes tells of the leg.
+
+    A ridge regression on the main components of all well seen turns and their speeds, and on products of these (a knee
+    bends twice where an arm swings once), taught by the body and its mirror image. Its variance is that of seconds that
+    it was not taught by.
+    """
+    share = sound.mean(0)
+    rely = np.flatnonzero(turning & (np.minimum(share, share[other]) > _RELIED_ON))
+    weak = np.flatnonzero(turning & (share < _RELIED_ON))
+    frames, step = len(time), float(np.median(np.diff(time)))
+    if len(rely) < _FEWEST_TURNS or not len(weak) or time[-1] - time[0] < _TAUGHT_S:
+        return {}
+    halves = np.stack([both[:frames, rely], both[frames:, rely]])
+    speed = gaussian_filter1d(halves, _SPEED_S / step, axis=1, order=1, mode="nearest") / step
+    seen = np.concatenate([halves.reshape(2 * frames, -1), _SPEED_S * speed.reshape(2 * frames, -1)], 1)
+    seen -= seen.mean(0)
+    left, size, _ = np.linalg.svd(seen, full_matrices=False)
+    main = left[:, :_COMPONENTS] * np.sqrt(len(seen)) * (size[:_COMPONENTS] > 1e-9)
+    pairs = [main[:, i] * main[:, j] for i in range(_SQUARED) for j in range(i, _SQUARED)]
+    design = np.column_stack([np.ones(len(main)), main, *pairs])
+    block = np.tile(np.floor((time - time[0]) / _TAUGHT_APART_S).astype(int), 2)
+    out: dict[int, tuple[np.ndarray, float]] = {}
+    for turn in weak.tolist():
+        rows = there[:, turn] > 0
+        if rows.sum() * step < _TAUGHT_S:
+            continue
+        goal = both[:, turn]
+        taught = {b: _ridge(design, goal, rows & (block != b)) for b in np.unique(block[rows]).tolist()}
+        errors = [(goal - design @ weight)[rows & (block == b)] for b, weight in taught.items()]
+        variance = float(np.mean(np.concatenate(errors) ** 2))
+        out[turn] = (design[:frames] @ _ridge(design, goal, rows), variance + _LEAST_RAD**2)
+    return out
+
+
+def _ridge(
+    design: Float[np.ndarray, "rows parts"], goal: Float[np.ndarray, "rows"], rows: Bool[np.ndarray, "rows"]
+) -> Float[np.ndarray, "parts"]:
+    own = design[rows]
+    weight = _RIDGE * len(own) * np.eye(design.shape[1])
+    weight[0, 0] = 1e-9
+    return np.linalg.solve(own.T @ own + weight, own.T @ goal[rows])
 
 
 def _mirror(freedoms: Freedoms) -> tuple[np.ndarray, np.ndarray]:

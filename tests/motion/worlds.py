@@ -1,6 +1,8 @@
 """What tests of motion share."""
 
 import functools
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -38,3 +40,17 @@ def noisy(kind: str = "gait", cameras: int = 6, frames: int = 120, seed: int = 0
     world = make_world(make_rig("ring", cameras, seed=seed), make_person(kind, frames, 60.0, seed, layout), NoiseSettings(), seed)
     found, *_ = reconstruct(world.keypoints2d(), world.rig)
     return world, observed(world, found)
+
+
+def hidden_from(world: World, seen: Observed, points: Sequence[str], views: Iterable[int], rows: slice) -> Observed:
+    """The same with some points hidden from some cameras for some frames, in space as well where fewer than two are left."""
+    piece = seen.pieces[0]
+    xy = piece.xy.copy()
+    for name in points:
+        for view in views:
+            xy[view, rows, world.person.layout.index(name)] = np.nan
+    gone = np.isfinite(xy[..., 0]).sum(0) < 2
+    now = seen.world
+    xyz, state = now.xyz.copy(), now.state.copy()
+    xyz[:, 0][gone], state[:, 0][gone] = np.nan, 0
+    return Observed(replace(now, xyz=xyz, state=state), (ObservedPiece(piece.rig, xy, piece.sigma_px.copy()),))
