@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from recon3d.arrays import freeze_fields
-from recon3d.errors import ShapeError
+from recon3d.errors import InputError, ShapeError
 from recon3d.geometry import CameraRig
 from recon3d.geometry.mixture import Mixture
 from recon3d.geometry.sightings import Poses, Sightings, chi_square, information, predict, sight
@@ -64,6 +64,10 @@ class Observed:
     def __post_init__(self) -> None:
         if len(self.world.people) != 1:
             raise ShapeError(f"Observed.world is of {len(self.world.people)} people, not of one")
+        late = np.flatnonzero(~(np.diff(self.world.time) > 0))
+        if len(late):
+            number = int(self.world.frame[late[0] + 1])
+            raise InputError(f"time does not rise at frame {number}: frames must be in their order, each once")
         frames = sum(piece.xy.shape[1] for piece in self.pieces)
         if self.pieces and frames != len(self.world):
             raise ShapeError(f"Observed.pieces are of {frames} frames, Observed.world of {len(self.world)}")

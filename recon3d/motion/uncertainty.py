@@ -74,10 +74,10 @@ def states(armature: Armature, freedoms: Freedoms, evidence: Evidence, longest_s
     seen = (evidence.seen.astype(np.int64) @ moves.T.astype(np.int64)) > 0
     turning = np.zeros(len(armature.joints), bool)
     turning[freedoms.joint] = True
-    # What does not turn is as well known as what carries it.
     for j, parent in enumerate(armature.skeleton.parents.tolist()):
         if not turning[j] and parent >= 0:
-            seen[:, j] = seen[:, parent]
+            # What cannot turn is as well known as what carries it; what could, but no keypoint tells how, is not.
+            seen[:, j] = seen[:, parent] & (not armature.free[j].any())
     row, time = np.arange(len(seen))[:, None], evidence.time
     before = np.maximum.accumulate(np.where(seen, row, -1), axis=0)
     after = np.minimum.accumulate(np.where(seen, row, len(seen))[::-1], axis=0)[::-1]

@@ -66,19 +66,21 @@ def test_nobody_to_measure():
 
 
 def test_cameras_that_were_knocked():
-    """A camera half a degree off is put right together with the motion, and the answer is as good as with the true rig."""
+    """A camera two degrees off is put right together with the motion, and the answer is as good as with the true rig."""
     world, seen = noisy("gait", 4, 150)
     piece = seen.pieces[0]
     twist = np.zeros((4, 6))
-    twist[1] = [0.02, -0.01, 0.01, 0.006, -0.004, 0.006]
+    twist[1] = [0.05, -0.03, 0.03, 0.02, -0.015, 0.02]
     knocked = motion.Corrections(piece.rig.names, twist, np.zeros(4)).of_rig(piece.rig)
     off = motion.Observed(seen.world, (motion.ObservedPiece(knocked, piece.xy.copy(), piece.sigma_px.copy()),))
     truth = world.person.motion.poses().translation
     limbs = [world.person.motion.armature.index(f"left_{n}") for n in ("knee", "ankle", "elbow", "wrist")]
 
     def error(settings):
-        found = motion.solve({0: [off]}, settings)[0].poses().translation
-        return 1000 * np.linalg.norm((found - truth)[:, limbs] - np.median((found - truth)[:, limbs], (0, 1)), axis=-1).mean()
+        found = motion.solve({0: [off]}, settings)[0].poses().translation[:, limbs].reshape(-1, 3)
+        want = truth[:, limbs].reshape(-1, 3)
+        found, want = found - found.mean(0), want - want.mean(0)  # where the world's origin and axes are, nobody can tell
+        return 1000 * np.linalg.norm(found @ SO3.nearest(want.T @ found).matrix.T - want, axis=-1).mean()
 
     held, free = error(motion.MotionSettings()), error(motion.MotionSettings(free_cameras=True))
     assert free < 6
