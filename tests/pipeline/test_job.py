@@ -155,7 +155,7 @@ def test_configs(tmp_path, name):
         assert settings == Settings()
     result = pipeline.run(job(tmp_path / name, settings=settings, stop=30))
     assert result.summary.frames == 30
-    assert {p.suffix for p in result.files} >= {f".{f}" for f in settings.export.formats}
+    assert {p.name.partition(".")[2] for p in result.files} >= set(settings.export.formats)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_configs(tmp_path, name):
         ("[multi]\n", r"unknown table \[multi\]"),
         ('[motion]\nlongest_gap = "long"\n', "longest_gap must be of kind float"),
         ("[motion]\nlongest_gap = -1\n", "longest_gap must be positive"),
-        ('[export]\nformats = ["fbx"]\n', "'fbx' is not one of bvh, c3d"),
+        ('[export]\nformats = ["fbx"]\n', "'fbx' is not one of angles.csv, angles.parquet, bvh, c3d"),
         ("[detect\n", "not valid TOML"),
         ("[multiview]\nwindow = 0\n", "window must be 1 or more"),
         ("[multiview]\nmin_confidence = nan\n", "min_confidence must lie between 0 and 1"),
