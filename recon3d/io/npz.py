@@ -22,7 +22,7 @@ from recon3d.skeleton import Armature, Attachments, Layout, Skeleton
 _2D = ("frame", "time", "person_id", "xy", "confidence", "sigma_px", "box")
 _3D = ("frame", "time", "xyz", "confidence", "covariance", "views", "state", "residual_px")
 _WHOSE = ("frame", "slot", "swapped")
-_MOTION = ("frame", "time", "translation", "rotation", "covariance", "state", "contact")
+_MOTION = ("frame", "time", "translation", "rotation", "covariance", "state", "misfit", "contact")
 
 
 def write_keypoints2d(path: Path, windows: Sequence[Callable[[], Keypoints2D]]) -> None:
@@ -96,6 +96,8 @@ def write_motion(path: Path, windows: Sequence[Callable[[], Motion]]) -> None:
         "usual": a.usual,
         "looseness": a.looseness,
         "limit": a.limit,
+        "cone": a.cone,
+        "cone_axis": a.cone_axis,
         "keypoints": np.array(a.attachments.points),
         "keypoint_joint": a.attachments.joint,
         "keypoint_offset": a.attachments.offset,
@@ -109,7 +111,9 @@ def read_motion(path: Path) -> Motion:
     d = _read(path, "motion")
     skeleton = Skeleton(str(d["armature"]), tuple(d["joints"].tolist()), d["parents"], d["mirror"])
     attachments = Attachments(tuple(d["keypoints"].tolist()), d["keypoint_joint"], d["keypoint_offset"], d["keypoint_loose"])
-    armature = Armature(skeleton, d["rest_offset"], d["free"], d["usual"], d["looseness"], d["limit"], attachments)
+    armature = Armature(
+        skeleton, d["rest_offset"], d["free"], d["usual"], d["looseness"], d["limit"], d["cone"], d["cone_axis"], attachments
+    )
     return Motion(int(d["person"]), armature, **{name: d[name] for name in _MOTION})
 
 

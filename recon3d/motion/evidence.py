@@ -14,13 +14,14 @@ from recon3d.geometry.mixture import Mixture
 from recon3d.geometry.sightings import Poses, Sightings, chi_square, information, predict, sight
 from recon3d.records import Keypoints3D, State
 from recon3d.records.keypoints3d import concatenate
-from recon3d.skeleton import Attachments
+from recon3d.skeleton import Attachments, other_side
 
 _OUTLIER_RADIUS = 60.0  # sigmas that detections of something else spread over
 _PLACEMENT_M = 0.012  # how far a detector's point wanders from the same spot of the body: of points given in space only
 _LONGEST_BRIDGE_S = 0.25  # to the nearest sound frame
 _DRIFT_M = 0.6  # growth of a bridge's sigma over a second: what a fast joint's straight line is off by
 _SOUND_CHI2 = 12.0  # of detections that jitter is measured on
+_EXCHANGE_GAIN = 3.0  # log probability by which left and right must fit better exchanged
 _FEWEST_TRIPLES, _LEAST_JITTER = 100, 0.1
 _STRAY_CHI2 = 25.0  # a point in space 5 sigma off counts half in the slope of the cost
 
@@ -176,6 +177,34 @@ class Evidence:
             cost[rows] -= (present * (np.maximum(gain, 0.0) + np.log1p(np.exp(-np.abs(gain))))).sum(0).reshape(part).sum(1)
         return Support(info * self.sharpness, force * self.sharpness, cost * self.sharpness)
 
+    def exchanged(self, places: Float[np.ndarray, "frames points 3"]) -> "Evidence":
+        """The same with left and right exchanged in those views and frames in which a pair's detections fit better so.
+
+        A pair (both knees) of one view in one frame is exchanged where that is e^3 times as probable by the mixture,
+        also where only one of the two was detected.
+        """
+        names = self.attachments.points
+        mirror = np.array([names.index(other_side(name)) if other_side(name) in names else k for k, name in enumerate(names)])
+        paired = mirror != np.arange(len(names))
+        out: list[tuple[slice, Sightings]] = []
+        for rows, s in self.sightings:
+            xyz = np.ascontiguousarray(places[rows].reshape(-1, 3).T)
+            shape = (len(s.u), len(places[rows]), len(names))
+            planes = [plane.reshape(shape) for plane in (s.u, s.v, s.a, s.b, s.c)]
+            crossed = [plane[..., mirror] for plane in planes]
+            other = Sightings(s.poses, *(plane.reshape(s.u.shape) for plane in crossed))
+            gain = (self._log_odds(other, xyz) - self._log_odds(s, xyz)).reshape(shape)
+            better = paired & (gain + gain[..., mirror] > _EXCHANGE_GAIN)
+            mixed = (np.where(better, b, a).reshape(s.u.shape) for a, b in zip(planes, crossed, strict=True))
+            out.append((rows, Sightings(s.poses, *mixed) if better.any() else s))
+        return replace(self, sightings=tuple(out))
+
+    def _log_odds(self, s: Sightings, xyz: Float[np.ndarray, "3 points"]) -> Float[np.ndarray, "views points"]:
+        """Log of each detection's density over that of detections of anything; 0 where there is none."""
+        chi2, _ = chi_square(s, xyz)
+        gain = self.mixture.gain - 0.5 * chi2
+        return (s.a > 0) * (np.maximum(gain, 0.0) + np.log1p(np.exp(-np.abs(gain))))
+
     def support_of_view(self, places: Float[np.ndarray, "frames points 3"], view: int, temper: float) -> Support:
         """What one camera alone says."""
         own: list[tuple[slice, Sightings]] = []
@@ -184,6 +213,19 @@ class Evidence:
             planes = (plane[part] for plane in (s.u, s.v, s.a, s.b, s.c))
             own.append((rows, Sightings(Poses.of(s.poses.matrix[part]), *planes)))
         return replace(self, sightings=tuple(own), root_information=np.zeros_like(self.root_information)).support(places, temper)
+
+    def misfit(
+        self, places: Float[np.ndarray, "frames points 3"]
+    ) -> tuple[Float[np.ndarray, "frames points"], Float[np.ndarray, "frames points"]]:
+        """Sum of the squared residuals of each point's detections, in their sigmas, and how many numbers it is of; of sound ones."""
+        total, count = np.zeros(places.shape[:2]), np.zeros(places.shape[:2])
+        for rows, s in self.sightings:
+            chi2, _ = chi_square(s, np.ascontiguousarray(places[rows].reshape(-1, 3).T))
+            sound = (s.a > 0) & (chi2 < _SOUND_CHI2)
+            shape = (len(places[rows]), places.shape[1])
+            total[rows] = np.where(sound, chi2, 0.0).sum(0).reshape(shape)
+            count[rows] = 2.0 * sound.sum(0).reshape(shape)
+        return total, count
 
     def jitter(self, places: Float[np.ndarray, "frames points 3"], joined: Bool[np.ndarray, "inner"]) -> float:
         """Share of the detections' sigma that is new in every frame, from second differences of their residuals.

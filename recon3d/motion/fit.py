@@ -81,7 +81,9 @@ def fit(armature: Armature, evidence: Evidence, longest_s: float, manner: Manner
     problem = problem_of(armature, evidence, longest_s)
     freedoms, own = problem.freedoms, problem.armature
     start = Unknowns(_calmed(freedoms, freedoms.pose(*starting_pose(own, evidence))), _NO_SHAPE)
-    solution = _limbs_again(problem, _first(problem, start))
+    solution = _first(problem, start)
+    problem.evidence = evidence.exchanged(own.keypoints(solution.at.pose.on(own)))
+    solution = _limbs_again(problem, solution)
     at, whole = solution.at, first_variance(freedoms)
     if len(problem.stiffness):
         spread = 1 / problem.stiffness

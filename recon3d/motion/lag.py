@@ -18,7 +18,7 @@ from recon3d.motion.pose import Freedoms, Pose
 from recon3d.motion.problem import MotionProblem, Unknowns
 from recon3d.motion.sizes import Body
 from recon3d.motion.solve import MotionSettings
-from recon3d.motion.uncertainty import joint_covariance, main_steps, states
+from recon3d.motion.uncertainty import joint_covariance, main_steps, misfits, states
 from recon3d.records import Motion
 from recon3d.skeleton.shape import Shape
 
@@ -110,6 +110,7 @@ class FixedLag:
             rotation=SO3(pose.rotation[row : row + 1]).wxyz(),
             covariance=self._covariance.copy(),
             state=states(problem.armature, problem.freedoms, problem.evidence, self._settings.longest_gap)[row : row + 1].copy(),
+            misfit=misfits(problem.armature, pose, problem.evidence)[row : row + 1].copy(),
             contact=held,
         )
 

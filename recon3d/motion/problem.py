@@ -108,9 +108,33 @@ class MotionProblem:
 
     def _add_limits(self, system: TimeSystem, pose: Pose) -> Float[np.ndarray, "frames"]:
         f, over = self.freedoms, self._beyond(pose)
+        cost = 0.5 * (over * over).sum(1)
         system.gradient[:, f.angle_column] += over / _LIMIT_RAD
         system.diagonal()[:, f.angle_column] += (over != 0) / _LIMIT_RAD**2
-        return 0.5 * (over * over).sum(1)
+        for ball, columns in self.cones:
+            cost += self._add_cone(system, pose, ball, columns)
+        return cost
+
+    def _add_cone(self, system: TimeSystem, pose: Pose, joint: int, columns: np.ndarray) -> Float[np.ndarray, "frames"]:
+        """A ball joint's bone R b further from the middle of its range c than it may be: d angle = c' R [b]x d / sin."""
+        bone, middle = self.armature.bone(joint), self.armature.cone_axis[joint]
+        back = np.swapaxes(pose.rotation[:, joint], -1, -2) @ middle  # c in the joint's frame
+        angle = np.arccos(np.clip(back @ bone, -1.0, 1.0))
+        rows = np.flatnonzero(angle > self.armature.cone[joint])
+        cost = np.zeros(len(pose))
+        if len(rows):
+            over = (angle[rows] - self.armature.cone[joint]) / _LIMIT_RAD
+            slope = np.cross(back[rows], bone) / np.maximum(np.sin(angle[rows]), 1e-6)[:, None] / _LIMIT_RAD
+            cost[rows] = 0.5 * over * over
+            system.gradient[rows[:, None], columns] += over[:, None] * slope
+            system.block[rows[:, None, None], columns[:, None], columns] += slope[:, :, None] * slope[:, None, :]
+        return cost
+
+    @property
+    def cones(self) -> list[tuple[int, np.ndarray]]:
+        """Ball joints whose range is limited, with their columns."""
+        both = zip(self.freedoms.ball.tolist(), self.freedoms.ball_column, strict=True)
+        return [(j, columns) for j, columns in both if self.armature.cone[j] < np.pi and self.armature.bone(j).any()]
 
     def _beyond(self, pose: Pose) -> Float[np.ndarray, "frames angles"]:
         """How far angles are beyond their limits, in sigmas of it."""

@@ -15,7 +15,7 @@ from recon3d.geometry.threads import single_threaded
 from recon3d.motion.evidence import Evidence, Observed, bridged, gather, joined
 from recon3d.motion.fit import Fit, fit
 from recon3d.motion.sizes import Body, Sample, measure_body, sample
-from recon3d.motion.uncertainty import joint_covariance, states
+from recon3d.motion.uncertainty import joint_covariance, misfits, states
 from recon3d.records import Keypoints3D, Motion
 from recon3d.records.keypoints3d import of_people
 from recon3d.records.motion import concatenate
@@ -127,11 +127,13 @@ def _motion_of(
     translation, rotation = np.full((frames, 3), np.nan), np.full((frames, joints, 4), np.nan)
     covariance = np.full((frames, joints, 3, 3), np.nan)
     state, contact = np.zeros((frames, joints), np.uint8), np.zeros((frames, joints), bool)
+    misfit = np.full((frames, joints), np.nan)
     if found is not None:
         translation[rows] = found.pose.translation
         rotation[rows] = SO3(found.pose.rotation).wxyz()
         covariance[rows] = joint_covariance(found, body)
         state[rows] = states(found.armature, found.freedoms, evidence, longest_s)
+        misfit[rows] = misfits(found.armature, found.pose, evidence)
         rides = found.armature.attachments.joint[:, None] == np.arange(joints)
         contact[rows] = (found.contacts.held.astype(np.int64) @ rides.astype(np.int64)) > 0
     return Motion(
@@ -143,6 +145,7 @@ def _motion_of(
         rotation=without_sign_flips(rotation[own]),
         covariance=covariance[own].copy(),
         state=state[own].copy(),
+        misfit=misfit[own].copy(),
         contact=contact[own].copy(),
     )
 

@@ -7,7 +7,7 @@ from jaxtyping import Float, UInt8
 
 from recon3d.motion.evidence import Evidence
 from recon3d.motion.fit import Fit
-from recon3d.motion.pose import Freedoms
+from recon3d.motion.pose import Freedoms, Pose
 from recon3d.motion.sizes import Body
 from recon3d.records import State
 from recon3d.skeleton import Armature, Attachments
@@ -53,6 +53,14 @@ def _covariance(fit: Fit, riding: Armature, steps: Shape, own: Shape) -> Float[n
     follow = _solved(fit, armature.pulled(own_slopes, fit.information @ seen))
     moved = own.slopes(riding, poses) - slopes @ follow[:, None]
     return out + moved @ np.swapaxes(moved, -1, -2)
+
+
+def misfits(armature: Armature, pose: Pose, evidence: Evidence) -> Float[np.ndarray, "frames joints"]:
+    """Root mean square residual, in sigmas, of the sound detections of points that ride on each joint; NaN where none do."""
+    total, count = evidence.misfit(armature.keypoints(pose.on(armature)))
+    rides = (armature.attachments.joint[:, None] == np.arange(len(armature.joints))).astype(float)
+    square, many = total @ rides, count @ rides
+    return np.sqrt(np.where(many > 0, square / np.maximum(many, 1.0), np.nan))
 
 
 def _solved(fit: Fit, pull: Float[np.ndarray, "frames k steps"]) -> Float[np.ndarray, "frames k steps"]:

@@ -25,6 +25,8 @@ class Motion:
         rotation: unit quaternions wxyz, parent_from_joint (the root's: world_from_root); NaN likewise.
         covariance: of each joint's place in the world, m^2; NaN likewise.
         state: `State` of each joint's rotation.
+        misfit: root mean square residual of the sound detections of the points that ride on a joint, in their sigmas; NaN
+            where there are none.
         contact: joints that rest on the floor by a point that rides on them.
     """
 
@@ -36,6 +38,7 @@ class Motion:
     rotation: Float[np.ndarray, "frames joints 4"]
     covariance: Float[np.ndarray, "frames joints 3 3"]
     state: UInt8[np.ndarray, "frames joints"]
+    misfit: Float[np.ndarray, "frames joints"]
     contact: Bool[np.ndarray, "frames joints"]
 
     def __post_init__(self) -> None:
@@ -60,5 +63,5 @@ class Motion:
 
 def concatenate(parts: Sequence[Motion]) -> Motion:
     """Windows of one person on one armature, one after the other."""
-    names = ("frame", "time", "translation", "rotation", "covariance", "state", "contact")
+    names = ("frame", "time", "translation", "rotation", "covariance", "state", "misfit", "contact")
     return replace(parts[0], **{name: np.concatenate([getattr(p, name) for p in parts]) for name in names})

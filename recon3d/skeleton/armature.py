@@ -92,6 +92,8 @@ class Armature:
         looseness: standard deviation of each joint's turn from that in plausible poses, axis by axis, rad; it decides
             only what no keypoint does.
         limit: lowest and highest turn about each axis, rad, of joints with one or two free axes.
+        cone: how far a ball joint's bone may lie from the middle of its range, rad; pi for no limit.
+        cone_axis: unit vector of that middle, in the parent's frame.
         attachments: keypoints on it.
     """
 
@@ -101,6 +103,8 @@ class Armature:
     usual: Float[np.ndarray, "joints 3"]
     looseness: Float[np.ndarray, "joints 3"]
     limit: Float[np.ndarray, "joints 3 2"]
+    cone: Float[np.ndarray, "joints"]
+    cone_axis: Float[np.ndarray, "joints 3"]
     attachments: Attachments
 
     def __post_init__(self) -> None:
@@ -128,6 +132,12 @@ class Armature:
         order = self.axis_order(joint)
         hinge = len(order) == 1 or (len(order) == 2 and order[1] == self._along_bone(joint))
         return order[0] if hinge else None
+
+    def bone(self, joint: int) -> Float[np.ndarray, "3"]:
+        """Unit vector of a joint's bone in its frame at rest; zero where nothing hangs on it."""
+        ends = self.rest_offset[self.skeleton.parents == joint].sum(0)
+        length = float(np.linalg.norm(ends))
+        return ends / length if length else ends
 
     def _along_bone(self, joint: int) -> int | None:
         """The axis that a joint's bone lies on."""

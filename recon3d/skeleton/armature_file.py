@@ -16,7 +16,7 @@ HUMAN = "human"
 """The default body."""
 _UNLIMITED, _LOOSE_DEG = [-180.0, 180.0], 45.0
 _LOOSE_M = 0.03  # of points that ride off their joint
-_JOINT_KEYS = {"name", "parent", "offset", "free", "usual_deg", "looseness_deg", "limit_deg"}
+_JOINT_KEYS = {"name", "parent", "offset", "free", "usual_deg", "looseness_deg", "limit_deg", "cone"}
 
 
 @functools.cache
@@ -87,6 +87,8 @@ def parse_armature(data: dict[str, Any], source: str) -> Armature:
         np.deg2rad([r.get("usual_deg", [0, 0, 0]) for r in rows]).astype(float),
         looseness,
         limits,
+        np.deg2rad([_cone(r)[0] for r in rows]).astype(float),
+        np.array([_cone(r)[1] for r in rows], dtype=float),
         attachments,
     )
 
@@ -103,6 +105,8 @@ def _check_kinds(data: dict[str, Any], source: str) -> None:
             faults.append(f"joint {name!r}: offset must be three numbers, m")
         if not isinstance(row.get("free", ""), str) or set(row.get("free", "")) - set("xyz"):
             faults.append(f"joint {name!r}: free must be some of the letters x, y, z")
+        if "cone" in row and not _is_cone(row["cone"]):
+            faults.append(f"joint {name!r}: cone must be {{ axis = [x, y, z], deg = half_angle }} with an axis that is not zero")
         if "usual_deg" in row and not _numbers(row["usual_deg"], 3):
             faults.append(f"joint {name!r}: usual_deg must be three numbers")
         if "limit_deg" in row and not all(_numbers(v, 2) for v in _by_axis(row["limit_deg"])):
@@ -116,6 +120,20 @@ def _check_kinds(data: dict[str, Any], source: str) -> None:
             faults.append(f'keypoint {point!r} must be ["joint", [x, y, z]] or ["joint", [x, y, z], sigma_m]')
     if faults:
         raise LayoutError(all_faults(faults, f"armature {source} cannot be used:"))
+
+
+def _is_cone(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    table = cast(dict[str, Any], value)
+    return set(table) == {"axis", "deg"} and _numbers(table["axis"], 3) and _numbers([table["deg"]], 1) and any(table["axis"])
+
+
+def _cone(row: dict[str, Any]) -> tuple[float, np.ndarray]:
+    """Half angle (degrees) and unit axis; none for joints without."""
+    cone = row.get("cone", {"axis": [0.0, 0.0, 1.0], "deg": 180.0})
+    axis = np.array(cone["axis"], dtype=float)
+    return float(cone["deg"]), axis / np.linalg.norm(axis)
 
 
 def _by_axis(value: Any) -> list[Any]:
@@ -146,6 +164,9 @@ def _with_right(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 x, y, z = row["offset"]
                 other["offset"] = [-x, y, z]
             # A mirror in x turns angles about y and z round.
+            if "cone" in row:
+                x, y, z = row["cone"]["axis"]
+                other["cone"] = {"axis": [-x, y, z], "deg": row["cone"]["deg"]}
             if "usual_deg" in row:
                 x, y, z = row["usual_deg"]
                 other["usual_deg"] = [x, -y, -z]

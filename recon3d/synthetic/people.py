@@ -94,6 +94,7 @@ def make_person(
         rotation=SO3(rotation).wxyz(),
         covariance=np.zeros((frames, len(armature.joints), 3, 3)),
         state=np.full((frames, len(armature.joints)), State.OBSERVED, np.uint8),
+        misfit=np.full((frames, len(armature.joints)), np.nan),
         contact=actor.contact,
     )
     names = load_layout(layout)

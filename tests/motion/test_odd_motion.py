@@ -32,6 +32,8 @@ def test_somebody_enters_late():
     found = solved(without(seen, slice(0, 50)))
     assert np.isnan(found.translation[:50]).all() and (found.state[:50] == State.MISSING).all()
     assert np.isnan(found.covariance[:50]).all() and not found.contact[:50].any()
+    assert np.isnan(found.misfit[:50]).all()
+    assert 0.7 < np.nanmedian(found.misfit[50:]) < 1.1  # sigmas were told as they are
     off = np.linalg.norm(found.poses().translation[50:] - world.person.motion.poses().translation[50:], axis=-1)
     assert off.mean() < 0.012
 

@@ -52,3 +52,28 @@ def test_slopes_of_the_cost(pixels):
         sizes = same.copy()
         sizes[k] = 1e-6
         assert slope(still, sizes) == pytest.approx(system.shared_gradient[k], rel=1e-3, abs=1e-6 * largest)
+
+
+def test_slope_of_the_cones():
+    """Arms and thighs where they cannot be: the slope of the cost is that of finite differences, and it pulls them back."""
+    world, seen = noisy("gait", 4, 8)
+    evidence = gather(bridged(seen.take(np.arange(3))), HUMAN.attachments)
+    own = fitted(HUMAN, evidence)
+    freedoms = Freedoms(own, free_of(own, np.ones(len(own.attachments.points), bool)))
+    stiffness = np.full((1, freedoms.count), 1e-6)
+    problem = MotionProblem(own, freedoms, evidence, Grid.of(evidence.time, 0.5), stiffness, Habit.usual(freedoms, 0.0), 1e-6)
+    vector = np.zeros((3, len(own.joints), 3))
+    vector[:, own.index("left_shoulder"), 2] = 2.6  # behind the back
+    vector[:, own.index("right_hip"), 0] = 1.4  # a thigh far backward
+    pose = freedoms.pose(world.person.motion.translation[:3], SO3.exp(vector).matrix)
+    at = Unknowns(pose, np.zeros(0))
+    system, _ = problem.linearise(at)
+    assert len(problem.cones) == 4
+    for joint in ("left_shoulder", "right_hip"):
+        for column in (3 + np.flatnonzero(freedoms.joint == own.index(joint))).tolist():
+            step = np.zeros((3, freedoms.count))
+            step[1, column] = 1e-6
+            costs = [problem.linearise(problem.retract(at, sign * step, np.zeros(0)))[1].sum() for sign in (1, -1)]
+            assert (costs[0] - costs[1]) / 2e-6 == pytest.approx(system.gradient[1, column], rel=1e-3, abs=0.5)
+        own_columns = 3 + np.flatnonzero(freedoms.joint == own.index(joint))
+        assert np.abs(system.gradient[1, own_columns]).max() > 50

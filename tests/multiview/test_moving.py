@@ -52,7 +52,7 @@ def seen_by(rig, frames=40):
 
 
 def one_frame(person, k):
-    names = ("frame", "time", "translation", "rotation", "covariance", "state", "contact")
+    names = ("frame", "time", "translation", "rotation", "covariance", "state", "misfit", "contact")
     return replace(person.motion, **{name: getattr(person.motion, name)[k : k + 1].copy() for name in names})
 
 

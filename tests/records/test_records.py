@@ -45,7 +45,7 @@ def test_three_dimensional_records_concatenate():
     names = ("frame", "time", "xyz", "confidence", "covariance", "views", "state", "residual_px")
     halves = [replace(world, **{n: getattr(world, n)[part] for n in names}) for part in (slice(0, 20), slice(20, 60))]
     np.testing.assert_array_equal(keypoints3d.concatenate(halves).xyz, world.xyz)
-    names = ("frame", "time", "translation", "rotation", "covariance", "state", "contact")
+    names = ("frame", "time", "translation", "rotation", "covariance", "state", "misfit", "contact")
     halves = [replace(solution, **{n: getattr(solution, n)[part] for n in names}) for part in (slice(0, 20), slice(20, 60))]
     np.testing.assert_array_equal(motion.concatenate(halves).rotation, solution.rotation)
 
