@@ -83,6 +83,8 @@ class Export:
     """Take folder."""
     to: tuple[str, ...] = ("bvh",)
     """Formats: bvh, glb, csv, trc, c3d, angles.csv, angles.parquet."""
+    rest: Literal["T", "A"] = "T"
+    """Pose at rest in motion files: arms spread, or 45 degrees down."""
 
 
 @dataclass(frozen=True)
@@ -290,7 +292,7 @@ def _export(command: Export) -> None:
 
     from recon3d.pipeline import Take, export_take
 
-    for path in export_take(Take.existing(command.take), [f.removeprefix(".") for f in command.to]):
+    for path in export_take(Take.existing(command.take), [f.removeprefix(".") for f in command.to], command.rest):
         Console().print(str(path), soft_wrap=True, markup=False)
 
 

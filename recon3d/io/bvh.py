@@ -10,9 +10,10 @@ import numpy as np
 from jaxtyping import Float
 
 from recon3d.io.axes import FROM_Z_UP, tip_offset, y_up
-from recon3d.io.files import atomic, write_json
+from recon3d.io.files import atomic
+from recon3d.io.side_car import write_side_car
 from recon3d.io.tables import frame_rate
-from recon3d.records import Motion, State
+from recon3d.records import Motion
 
 CM = 100.0
 
@@ -50,7 +51,7 @@ def write_bvh(path: Path, motion: Motion) -> None:
         stream.write("\n".join(lines))
         stream.write(f"\nMOTION\nFrames: {len(motion)}\nFrame Time: {1 / frame_rate(motion.time):.9f}\n")
         stream.writelines(line % tuple(row) for row in values.tolist())
-    write_json(path.with_name(path.name + ".json"), side_car(motion))
+    write_side_car(path, motion)
 
 
 def euler_zxy(rotation: Float[np.ndarray, "*batch 3 3"]) -> Float[np.ndarray, "*batch 3"]:
@@ -75,18 +76,3 @@ def continuous(zxy: Float[np.ndarray, "frames joints 3"]) -> Float[np.ndarray, "
         off = np.abs(choices - out[f - 1]).sum(-1)
         out[f] = np.where((off[0] <= off[1])[:, None], choices[0], choices[1])
     return out
-
-
-def side_car(motion: Motion) -> dict[str, object]:
-    """State of every joint as runs ``[first frame, last frame, state]``, frames counted from 0 in the file."""
-    runs: dict[str, list[list[object]]] = {}
-    for j, joint in enumerate(motion.armature.joints):
-        states = motion.state[:, j]
-        edges = np.flatnonzero(np.diff(states.astype(np.int64), prepend=-1))
-        ends = [*(edges[1:] - 1).tolist(), len(states) - 1]
-        runs[joint] = [[a, b, State(int(states[a])).name.lower()] for a, b in zip(edges.tolist(), ends, strict=True)]
-    return {
-        "first_source_frame": int(motion.frame[0]),
-        "first_time_s": float(motion.time[0]),
-        "states": runs,
-    }

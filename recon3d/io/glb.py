@@ -11,6 +11,7 @@ from recon3d.geometry import SO3
 from recon3d.geometry.lie import without_sign_flips
 from recon3d.io.axes import FROM_Z_UP, tip_offset, y_up
 from recon3d.io.files import atomic
+from recon3d.io.side_car import write_side_car
 from recon3d.records import Motion
 
 _FLOAT, _USHORT, _UINT = 5126, 5123, 5125
@@ -43,7 +44,7 @@ class _Buffer:
 
 
 def write_glb(path: Path, motion: Motion) -> None:
-    """One person's motion; opens in Blender, in game engines and in any browser viewer."""
+    """One person's motion, and ``<name>.glb.json`` beside it; opens in Blender, in game engines and in any browser viewer."""
     place, rotation, offset = y_up(motion)
     skeleton = motion.armature.skeleton
     parents = skeleton.parents.tolist()
@@ -76,6 +77,7 @@ def write_glb(path: Path, motion: Motion) -> None:
         "buffers": [{"byteLength": len(buffer.data) + -len(buffer.data) % 4}],
     }
     _write(path, document, buffer.data)
+    write_side_car(path, motion)
 
 
 def _animation(motion: Motion, place: np.ndarray, rotation: np.ndarray, buffer: _Buffer) -> dict[str, Any]:

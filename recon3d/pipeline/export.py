@@ -8,10 +8,11 @@ from recon3d.errors import InputError, valid_names
 from recon3d.pipeline.take import Take, world_readers
 from recon3d.records import Keypoints3D
 from recon3d.records.keypoints3d import of_people
+from recon3d.records.rest import in_rest_pose
 
 
-def export_take(take: Take, formats: Sequence[str]) -> tuple[Path, ...]:
-    """Write every person's keypoints or motion in these formats (suffixes without the dot).
+def export_take(take: Take, formats: Sequence[str], rest: str = "T") -> tuple[Path, ...]:
+    """Write every person's keypoints or motion in these formats (suffixes without the dot); ``rest`` is the motion's rest pose.
 
     Raises:
         InputError: a format that there is none of; the message lists those there are.
@@ -35,7 +36,8 @@ def export_take(take: Take, formats: Sequence[str]) -> tuple[Path, ...]:
             if suffix in io.KEYPOINT_WRITERS:
                 io.KEYPOINT_WRITERS[suffix](target, (of_people(world, [person]) for world in _windows(take)), 0)
             else:
-                io.MOTION_WRITERS[suffix](target, io.read_motion(take.motion(name)))
+                motion = io.read_motion(take.motion(name))
+                io.MOTION_WRITERS[suffix](target, motion if "angles" in suffix else in_rest_pose(motion, rest))
             written.append(target)
     return tuple(written)
 

@@ -153,7 +153,7 @@ def _run(job: Job, progress: Progress) -> Result:
     notes = [*found_people.notes, *notes]
     summary = summarise(seen, readers, people, cast.refused, known, absent, notes, job.settings.multiview)
     report = write_report(take, summary, rig, readers, people)
-    exports = export_take(take, formats)
+    exports = export_take(take, formats, job.settings.export.rest)
     return Result(take, summary, (*exports, *report))
 
 

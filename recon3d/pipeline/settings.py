@@ -12,6 +12,7 @@ from recon3d.io import KEYPOINT_WRITERS, MOTION_WRITERS
 from recon3d.io.files import read_toml
 from recon3d.motion import MotionSettings
 from recon3d.multiview import MultiviewSettings
+from recon3d.records.rest import REST_POSES
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,12 @@ class ExportSettings:
 
     formats: tuple[str, ...] = ("csv", "trc", "c3d", "bvh", "glb", "angles.csv")
     """Formats by suffix."""
+    rest: str = "T"
+    """Pose at rest in motion files: T (arms spread) or A (arms 45 degrees down)."""
+
+    def __post_init__(self) -> None:
+        if self.rest not in REST_POSES:
+            raise InputError(f"rest must be one of {', '.join(REST_POSES)}, not {self.rest!r}")
 
 
 @dataclass(frozen=True, slots=True)

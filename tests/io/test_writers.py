@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import ezc3d
 import numpy as np
+import pyarrow.parquet
 import pybvh
 import pygltflib
 import pytest
@@ -15,6 +16,8 @@ from recon3d.io.axes import FROM_Z_UP
 from recon3d.io.files import atomic
 from recon3d.io.tables import Y_UP, frame_rate
 from recon3d.records import State
+from recon3d.records.rest import in_rest_pose
+from recon3d.skeleton import joint_angles
 from tests.worlds import solved
 
 
@@ -177,11 +180,44 @@ def test_bvh_side_car(take, tmp_path):
     _, _, motion = take
     state = motion.state.copy()
     state[10:20, 3] = State.INFERRED
-    io.write(tmp_path / "a.bvh", replace(motion, state=state))
-    runs = json.loads((tmp_path / "a.bvh.json").read_text())["states"][motion.armature.joints[3]]
-    assert [10, 19, "inferred"] in runs
-    assert runs[0][0] == 0
-    assert runs[-1][1] == 59
+    contact = np.zeros_like(motion.contact)
+    contact[30:40, 5] = True
+    for name in ("a.bvh", "a.glb"):
+        io.write(tmp_path / name, replace(motion, state=state, contact=contact))
+        told = json.loads((tmp_path / f"{name}.json").read_text())
+        runs = told["states"][motion.armature.joints[3]]
+        assert [10, 19, "inferred"] in runs
+        assert runs[0][0] == 0
+        assert runs[-1][1] == 59
+        assert told["contacts"] == {motion.armature.joints[5]: [[30, 39]]}
+
+
+def test_angles_as_tables(take, tmp_path):
+    _, _, motion = take
+    gap = motion.rotation.copy(), motion.translation.copy(), motion.state.copy()
+    gap[0][5], gap[1][5], gap[2][5] = np.nan, np.nan, State.MISSING
+    holes = replace(motion, rotation=gap[0], translation=gap[1], state=gap[2])
+    io.write(tmp_path / "walk.angles.csv", holes)
+    io.write(tmp_path / "walk.angles.parquet", holes)
+    lines = (tmp_path / "walk.angles.csv").read_text().splitlines()
+    head, rows = lines[0].split(","), [line.split(",") for line in lines[1:]]
+    assert len(rows) == 60 and head[:2] == ["frame", "time_s"]
+    knee, state = head.index("left_knee.flexion_deg"), head.index("left_knee_state")
+    assert rows[5][knee] == "" and rows[5][state] == "missing"
+    want = joint_angles(motion.armature, motion.poses())["left_knee.flexion"]
+    np.testing.assert_allclose([float(row[knee]) for k, row in enumerate(rows) if k != 5], np.delete(want, 5), atol=1e-3)
+    table = pyarrow.parquet.read_table(tmp_path / "walk.angles.parquet")
+    assert table.column_names == head and table.schema.metadata[b"unit"] == b"degrees"
+    assert table["left_knee.flexion_deg"].null_count == 1
+    np.testing.assert_allclose(np.delete(table["left_knee.flexion_deg"].to_numpy(), 5), np.delete(want, 5))
+
+
+def test_rest_poses_in_files(take, tmp_path):
+    """The same world positions by both rest poses, read back from the file."""
+    _, _, motion = take
+    io.write(tmp_path / "t.bvh", motion)
+    io.write(tmp_path / "a.bvh", in_rest_pose(motion, "A"))
+    assert (tmp_path / "t.bvh").read_text() != (tmp_path / "a.bvh").read_text()
 
 
 def node_matrices(gltf, blob, frame):

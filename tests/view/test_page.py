@@ -45,7 +45,8 @@ def browse(page: Path, profile: Path, *arguments: str) -> str:
 def test_the_page_fills_itself_in(page, tmp_path):
     dom = browse(page, tmp_path, "--dump-dom")
     assert "4 cameras (cam01, cam02, cam03, cam04), 100 frames" in dom
-    assert dom.count("<svg") == 4
+    assert dom.count("<svg") > 20  # four of bars, and the joint angles
+    assert "hip, flexion" in dom
     assert dom.count('class="warn"') >= 1
     assert dom.count("<tr>") >= 6
 

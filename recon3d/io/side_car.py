@@ -1,0 +1,39 @@
+"""What animation files cannot hold, in a ``.json`` beside them: which joints were seen when, and which feet stood."""
+
+from pathlib import Path
+
+import numpy as np
+
+from recon3d.io.files import write_json
+from recon3d.records import Motion, State
+
+
+def write_side_car(path: Path, motion: Motion) -> None:
+    """``<name>.json`` beside a file."""
+    write_json(path.with_name(path.name + ".json"), side_car(motion))
+
+
+def side_car(motion: Motion) -> dict[str, object]:
+    """State of every joint, and its contact with the floor, as runs ``[first frame, last frame, state]``.
+
+    Frames are counted from 0 in the file. What is missing is no pose at all: programs that must show one show the last.
+    """
+    names = np.array([State(k).name.lower() for k in range(len(State))])
+    states = {joint: _runs(names[motion.state[:, j]]) for j, joint in enumerate(motion.armature.joints)}
+    contacts = {
+        joint: [[a, b] for a, b, held in _runs(motion.contact[:, j]) if held]
+        for j, joint in enumerate(motion.armature.joints)
+        if motion.contact[:, j].any()
+    }
+    return {
+        "first_source_frame": int(motion.frame[0]),
+        "first_time_s": float(motion.time[0]),
+        "states": states,
+        "contacts": contacts,
+    }
+
+
+def _runs(values: np.ndarray) -> list[list[object]]:
+    edges = np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]]))
+    ends = [*(edges[1:] - 1).tolist(), len(values) - 1]
+    return [[a, b, values[a].item()] for a, b in zip(edges.tolist(), ends, strict=True)]
