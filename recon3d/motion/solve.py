@@ -22,7 +22,7 @@ from recon3d.records.motion import concatenate
 from recon3d.skeleton import Armature, Layout, armature_of, load_armature
 
 _MIN_POINTS = 4  # keypoints below which a frame has no pose
-_OVERLAP_S = 1.0  # of neighbouring windows, on either side; evidence further away does not tell
+_OVERLAP_S = 0.5  # of neighbouring windows, on either side; evidence further away does not tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def measure(samples: Sequence[Sample], layout: Layout, settings: MotionSettings 
 
 
 def solve_windows(windows: Iterable[Observed], body: Body, settings: MotionSettings = MotionSettings()) -> Iterator[Motion]:
-    """Motion of one person, window by window; each is solved with a second of its neighbours, so that seams do not show."""
+    """Motion of one person, window by window; each is solved with half a second of its neighbours, so that seams do not show."""
     for before, now, after in with_neighbours(windows):
         yield solve_window(before, now, after, body, settings)
 

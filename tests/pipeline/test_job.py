@@ -419,8 +419,10 @@ def test_motion_again_with_other_settings(take, tmp_path):
     after = {p.name for p in (copy / "stages").iterdir()}
     assert {name.split("-")[0] for name in before - after} == {"motion"}
     assert io.read_motion(copy / "motion" / "0.npz").armature.skeleton.name == "smpl_24"
-    text = (copy / "take.toml").read_text(encoding="utf-8")
-    (copy / "take.toml").write_text(re.sub(r'(?m)^cam01 = ".*"', 'cam01 = "/nowhere/a.json"', text, count=1), encoding="utf-8")
+    data = (copy / "take.toml").read_text(encoding="utf-8")
+    rig = re.search(r'(?m)^rig = "(.*)"$', data)
+    assert rig
+    (copy / "take.toml").write_text(data.replace(rig.group(1), "/nowhere/rig.toml"), encoding="utf-8")
     with pytest.raises(InputError, match="files that moved"):
         pipeline.job_of(Take.existing(copy))
 
