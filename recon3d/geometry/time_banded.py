@@ -99,7 +99,7 @@ class TimeFactor:
         Args:
             system: whose border is left aside.
             damping: added to the diagonal.
-            quick: in single precision, scaled to a diagonal of ones; five times faster, and good enough for a step that
+            quick: in single precision, scaled to a diagonal of ones; faster, and good enough for a step that
                 is checked. Where single precision does not do, double does.
         """
         self.frames, self.k = system.gradient.shape
@@ -196,7 +196,7 @@ class TimeFactor:
         return SelectedInverse(block * self.scale[:, None, :] * self.scale[:, :, None], near, far)
 
     def _inverse_root(self, first: int, size: int) -> np.ndarray:
-        """The inverse of the factor's diagonal block from a frame on (LAPACK's potri takes twice as long as this and a product)."""
+        """The inverse of the factor's diagonal block from a frame on (with a product quicker than LAPACK's potri)."""
         one = np.eye(size, dtype=self.factor.dtype, order="F")
         # What stands above the block's diagonal belongs elsewhere; it is not looked at.
         return _TRIANGLE[self.factor.dtype](1.0, self._window(first, size, size, 0), one, lower=1, overwrite_b=1)

@@ -24,7 +24,7 @@ from recon3d.skeleton.shape import Shape
 
 _SETTLED = 2
 _BEHIND = 3  # frames kept behind the one that is answered
-_COVARIANCE_EVERY = 6  # frames; it changes slowly, and costs as much as all the rest
+_COVARIANCE_EVERY = 6  # frames; it changes slowly, and costs more than a step
 _LEAST = 6  # frames that a start is made from
 
 

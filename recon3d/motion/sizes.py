@@ -40,7 +40,7 @@ class Body:
         shape: ways in which it might differ.
         covariance: of the numbers of that shape.
         jitter: share of the detections' sigma that is new in every frame.
-        manner: of moving, over a take of several windows; one window shows its own.
+        manner: of moving, over a take of several windows; a single window shows its own.
         cameras: corrections of them, where they were free.
     """
 
@@ -91,11 +91,10 @@ def measure_body(samples: Sequence[Sample], armature: Armature, longest_s: float
     every = joined(parts)
     every = every.take(_runs(np.arange(len(every))))
     body = _fit(armature, shape, gather(every, armature.attachments), cameras_of(every) if free_cameras else None)
-    if len(samples) == 1:
-        return body
     stretches = [one.stretch for one in samples if len(one.stretch) > 2]
-    chosen = [stretches[k] for k in np.unique(np.linspace(0, len(stretches) - 1, _STRETCHES).astype(int))] if stretches else []
-    stretch = joined(chosen)
+    if len(samples) == 1 or not stretches:
+        return body
+    stretch = joined([stretches[k] for k in np.unique(np.linspace(0, len(stretches) - 1, _STRETCHES).astype(int))])
     evidence = gather(stretch if body.cameras is None else body.cameras.of(stretch), armature.attachments, body.jitter)
     return replace(body, manner=fit(body.armature, evidence, longest_s).manner)
 

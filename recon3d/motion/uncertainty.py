@@ -13,7 +13,7 @@ from recon3d.records import State
 from recon3d.skeleton import Armature, Attachments
 from recon3d.skeleton.shape import Shape
 
-_DIRECTIONS = 12  # in which sizes are most uncertain; all 40 take three times as long and change regions by a fifth
+_DIRECTIONS = 12  # in which sizes are most uncertain; the others hardly move points, and cost as much each
 
 
 def point_covariance(fit: Fit, body: Body) -> Float[np.ndarray, "frames points 3 3"]:

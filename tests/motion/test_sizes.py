@@ -91,3 +91,11 @@ def test_cameras_that_move_cannot_be_free():
     _, seen = noisy()
     with pytest.raises(CameraError, match="cameras that stand"):
         cameras_of(motion.Observed(seen.world))
+
+
+def test_hardly_seen_in_any_window():
+    """Somebody of two frames in each of two windows: sizes, and no manner of moving to learn."""
+    _, seen = noisy()
+    parts = [motion.sample(seen.take(np.arange(a, a + 2))) for a in (0, 60)]
+    body = motion.measure(parts, seen.world.layout)
+    assert body.manner is None and np.isfinite(body.armature.rest_offset).all()
