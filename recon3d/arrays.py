@@ -73,6 +73,23 @@ def whole_rows(values: np.ndarray) -> np.ndarray:
     return np.logical_and.reduce(np.isfinite(values), axis=-1)
 
 
+def rows_beside(flags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For every entry the nearest row of its column at or before it, and at or after it, that is set; -1 and the length where none is."""
+    count = len(flags)
+    row = np.arange(count).reshape(-1, *([1] * (flags.ndim - 1)))
+    before = np.maximum.accumulate(np.where(flags, row, -1), axis=0)
+    after = np.minimum.accumulate(np.where(flags, row, count)[::-1], axis=0)[::-1]
+    return before, after
+
+
+def short_gaps(flags: np.ndarray, time: np.ndarray, longest: float) -> np.ndarray:
+    """Entries that are not set, between two of their column that are and lie at most this far apart in time."""
+    before, after = rows_beside(flags)
+    inside = (before >= 0) & (after < len(flags))
+    apart = time[np.clip(after, None, len(flags) - 1)] - time[np.clip(before, 0, None)]
+    return ~flags & inside & (apart <= longest)
+
+
 def finite_median(values: np.ndarray) -> float:
     """Median of the finite numbers; NaN where there is none."""
     known = values[np.isfinite(values)]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from jaxtyping import Float, Int
 
-from recon3d.arrays import freeze_fields, windows
+from recon3d.arrays import freeze_fields, rows_beside, short_gaps, windows
 from recon3d.errors import ShapeError
 
 
@@ -56,3 +56,13 @@ def test_no_windows_of_nothing():
     assert list(windows(0, 5)) == []
     with pytest.raises(ValueError, match="overlap"):
         list(windows(5, 2, 2))
+
+
+def test_neighbours_and_short_gaps():
+    flags = np.array([[0, 1], [1, 0], [0, 0], [1, 0], [0, 1], [0, 0]], bool)
+    before, after = rows_beside(flags)
+    assert before.T.tolist() == [[-1, 1, 1, 3, 3, 3], [0, 0, 0, 0, 4, 4]]
+    assert after.T.tolist() == [[1, 1, 3, 3, 6, 6], [0, 4, 4, 4, 4, 6]]
+    time = np.array([0, 1, 2, 3, 4, 5.0])
+    assert short_gaps(flags, time, 2.5).T.tolist() == [[False, False, True, False, False, False], [False] * 6]
+    assert short_gaps(flags[:, 1], time, 4.0).tolist() == [False, True, True, True, False, False]

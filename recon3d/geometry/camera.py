@@ -5,8 +5,9 @@ The world is right-handed, in metres, z up, floor at z = 0, unless the rig says 
 """
 
 import functools
+import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -19,6 +20,8 @@ from recon3d.geometry.lie import SE3, SO3
 
 MAX_OFF_AXIS = np.deg2rad(80)
 """Rays further off the optical axis have no usable normalised coordinates (tan grows past 5.7)."""
+_WIDEST_SQUARE = float(np.tan(MAX_OFF_AXIS) ** 2)
+_PLANE = 4096  # points of a plane that is worked on at once
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,15 +83,7 @@ class Intrinsics:
 
         NaN stays NaN, and a pixel that no ray within 80 degrees of the axis reaches becomes NaN.
         """
-        k = self.K
-        yd = (py - k[1, 2]) / k[1, 1]
-        xd = (px - k[0, 2] - k[0, 1] * yd) / k[0, 0]
-        x, y, (a, b, c, d) = lens.undistort(self.distortion(), xd, yd)
-        wide = x * x + y * y > np.tan(MAX_OFF_AXIS) ** 2
-        if wide.any():
-            x, y = np.where(wide, np.nan, x), np.where(wide, np.nan, y)
-        fx, skew, fy = float(k[0, 0]), float(k[0, 1]), float(k[1, 1])
-        return x, y, (fx * a + skew * c, fx * b + skew * d, fy * c, fy * d)
+        return _undistorted(self.distortion(), self.K, px, py)
 
     def undistort(self, xy: Float[np.ndarray, "*batch 2"]) -> tuple[Float[np.ndarray, "*batch 2"], Float[np.ndarray, "*batch 2 2"]]:
         """`undistorted_planes` for points in the usual form: (..., 2), and the Jacobian (..., 2, 2)."""
@@ -115,10 +110,26 @@ class Intrinsics:
         return k[0, 0] * x + k[0, 1] * y + k[0, 2], k[1, 1] * y + k[1, 2]
 
 
+def _undistorted(
+    bend: lens.Lens, k: Float[np.ndarray, "3 3 *lenses"], px: lens.Plane, py: lens.Plane
+) -> tuple[lens.Plane, lens.Plane, lens.Jacobian]:
+    fx, skew, fy = k[0, 0], k[0, 1], k[1, 1]
+    yd = (py - k[1, 2]) / fy
+    xd = (px - k[0, 2] - skew * yd) / fx
+    x, y, (a, b, c, d) = lens.undistort(bend, xd, yd)
+    wide = x * x + y * y > _WIDEST_SQUARE
+    if wide.any():
+        x, y = np.where(wide, np.nan, x), np.where(wide, np.nan, y)
+    return x, y, (fx * a + skew * c, fx * b + skew * d, fy * c, fy * d)
+
+
 @functools.lru_cache(maxsize=256)
 def _lens_of(intrinsics: Intrinsics) -> lens.Lens:
     """Made once: live capture asks for it in every frame."""
-    return lens.pinhole(intrinsics.dist) if intrinsics.model == "pinhole" else lens.fisheye(intrinsics.dist)
+    return _MODELS[intrinsics.model](intrinsics.dist)
+
+
+_MODELS = {"pinhole": lens.pinhole, "fisheye": lens.fisheye}
 
 
 _NAME = re.compile(r"\w([\w .-]*\w)?")
@@ -288,3 +299,32 @@ class CameraRig:
     def project(self, points: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "cameras *batch 2"]:
         """World points (m) to pixels in every camera."""
         return np.stack([camera.project(points) for camera in self.cameras])
+
+    def undistorted_planes(
+        self, px: Float[np.ndarray, "cameras points"], py: Float[np.ndarray, "cameras points"]
+    ) -> Iterator[tuple[slice, tuple[lens.Plane, lens.Plane, lens.Jacobian]]]:
+        """`Intrinsics.undistorted_planes` of neighbouring cameras at once, as many as a cache holds the points of; with which they are."""
+        together = max(1, _PLANE // max(px.shape[1], 1))
+        for own, bend, k in _lenses_of(self, min(together, len(self))):
+            yield own, _undistorted(bend, k, px[own], py[own])
+
+
+@functools.lru_cache(maxsize=256)
+def _lenses_of(rig: CameraRig, together: int) -> list[tuple[slice, lens.Lens, np.ndarray]]:
+    """Lenses of neighbouring cameras of one model as one, at most so many, and their K; made once."""
+    out: list[tuple[slice, lens.Lens, np.ndarray]] = []
+    start = 0
+    for _, run in itertools.groupby((camera.intrinsics for camera in rig), lambda i: i.model):
+        same = list(run)
+        for part in (same[a : a + together] for a in range(0, len(same), together)):
+            bend = part[0].distortion() if len(part) == 1 else _joint_lens(part)
+            out.append((slice(start, start + len(part)), bend, np.stack([i.K for i in part], -1)[..., None]))
+            start += len(part)
+    return out
+
+
+def _joint_lens(part: Sequence[Intrinsics]) -> lens.Lens:
+    dist = np.zeros((len(part), max(len(i.dist) for i in part)))
+    for row, i in zip(dist, part, strict=True):
+        row[: len(i.dist)] = i.dist
+    return _MODELS[part[0].model](dist)

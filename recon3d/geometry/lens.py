@@ -3,12 +3,13 @@
 Points are normalised: ``(x, y) = (X / Z, Y / Z)`` in the camera's axes. The pinhole model takes
 OpenCV's 4, 5, 8, 12 or 14 coefficients ``k1 k2 p1 p2 [k3 [k4 k5 k6 [s1 s2 s3 s4 [tx ty]]]]``; the
 fisheye model takes 4 (Kannala and Brandt 2006). Both are those of OpenCV's documentation of
-`calib3d`. x and y are separate arrays: a hot path reads whole planes.
+`calib3d`. x and y are separate arrays: a hot path reads whole planes. Lenses of several cameras work
+as one on planes with a row for each: a few points in many cameras cost little more than in one.
 """
 
 import functools
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
@@ -27,12 +28,10 @@ _NEAR_RADII, _NEAR_IMAGE = np.linspace(0, 1.6, 24), 1.2  # what lenses short of 
 _RADII = np.concatenate([np.linspace(0, 2, 257), np.geomspace(2.01, 60, 96)])
 
 
-def pinhole(dist: Float[np.ndarray, "coefficients"]) -> Lens:
-    """The rational, tangential, thin-prism and tilted-sensor model with these coefficients."""
-    c = np.zeros(14)
-    c[: len(dist)] = dist
-    k1, k2, p1, p2, k3, k4, k5, k6, s1, s2, s3, s4, tilt_x, tilt_y = c.tolist()
-    rational, prism, tilted = any(c[5:8]), any(c[8:12]), any(c[12:14])
+def pinhole(dist: Float[np.ndarray, "*lenses coefficients"]) -> Lens:
+    """The rational, tangential, thin-prism and tilted-sensor model with these coefficients; of one lens, or a row a lens."""
+    k1, k2, p1, p2, k3, k4, k5, k6, s1, s2, s3, s4, tilt_x, tilt_y = _each(dist, 14)
+    rational, prism, tilted = (bool(np.any(dist[..., part])) for part in (slice(5, 8), slice(8, 12), slice(12, 14)))
     tilt = tilt_matrix(tilt_x, tilt_y)
 
     def distort(x: Plane, y: Plane) -> tuple[Plane, Plane, Jacobian]:
@@ -62,9 +61,9 @@ def pinhole(dist: Float[np.ndarray, "coefficients"]) -> Lens:
     return distort
 
 
-def fisheye(dist: Float[np.ndarray, "coefficients"]) -> Lens:
-    """The equidistant model with a polynomial in the angle."""
-    k1, k2, k3, k4 = np.asarray(dist, float).tolist() if len(dist) else (0.0,) * 4
+def fisheye(dist: Float[np.ndarray, "*lenses coefficients"]) -> Lens:
+    """The equidistant model with a polynomial in the angle; of one lens, or a row a lens."""
+    k1, k2, k3, k4 = _each(dist, FISHEYE_COUNT)
 
     def distort(x: Plane, y: Plane) -> tuple[Plane, Plane, Jacobian]:
         r2 = x * x + y * y
@@ -83,6 +82,13 @@ def fisheye(dist: Float[np.ndarray, "coefficients"]) -> Lens:
     return distort
 
 
+def _each(dist: Float[np.ndarray, "*lenses coefficients"], count: int) -> Sequence[Any]:
+    """Every coefficient, those left out too: numbers of one lens, columns of several."""
+    if dist.ndim == 1:
+        return [*dist.tolist(), *[0.0] * (count - len(dist))]
+    return [dist[:, k : k + 1] if k < dist.shape[1] else 0.0 for k in range(count)]
+
+
 def undistort(lens: Lens, xd: Plane, yd: Plane) -> tuple[Plane, Plane, Jacobian]:
     """Inverse of a lens by Newton's method on all points at once; NaN where it does not converge.
 
@@ -93,10 +99,11 @@ def undistort(lens: Lens, xd: Plane, yd: Plane) -> tuple[Plane, Plane, Jacobian]
     x, y = _start(lens, xd, yd)
     x, y, _, _ = _newton(lens, xd, yd, x, y)
     x, y, jacobian, step = _newton(lens, xd, yd, x, y)
-    stuck = np.flatnonzero(np.logical_not(step < _LAST_STEP) & np.isfinite(xd + yd))
-    if len(stuck):  # a few points far out, or without an inverse: the rest need not wait for them
-        flat = [np.atleast_1d(plane).reshape(-1) for plane in (xd, yd, x, y, *jacobian)]
-        tx, ty, px, py = (plane[stuck] for plane in flat[:4])
+    slow = np.logical_not(step < _LAST_STEP) & np.isfinite(xd + yd)
+    if slow.any():  # a few points far out, or without an inverse: the rest need not wait for them
+        flat = [np.atleast_1d(plane) for plane in (xd, yd, x, y, *jacobian)]
+        stuck = np.flatnonzero(np.atleast_1d(slow).any(tuple(range(slow.ndim - 1))))
+        tx, ty, px, py = (plane[..., stuck] for plane in flat[:4])
         px, py, inner, last = _newton(lens, tx, ty, px, py)
         for _ in range(_MORE_STEPS):
             if (last < _LAST_STEP).all():
@@ -106,7 +113,7 @@ def undistort(lens: Lens, xd: Plane, yd: Plane) -> tuple[Plane, Plane, Jacobian]
         px[fails], py[fails] = np.nan, np.nan
         shaped = [plane.copy() for plane in flat[2:]]
         for plane, values in zip(shaped, (px, py, *inner), strict=True):
-            plane[stuck] = values
+            plane[..., stuck] = values
         x, y, a, b, c, d = (plane.reshape(np.shape(xd)) for plane in shaped)
         jacobian = (a, b, c, d)
     return x, y, jacobian
@@ -136,25 +143,35 @@ def _start(lens: Lens, xd: Plane, yd: Plane) -> tuple[Plane, Plane]:
     square = xd * xd
     square += yd * yd
     top = np.sqrt(np.fmax.reduce(square, axis=None, initial=0.0))
-    squares, growth, whole = _profile(lens, near=True)
-    if not (top < _NEAR_IMAGE and whole and squares[-1] > top * top):
-        squares, growth, _ = _profile(lens, near=False)
-    grow = np.interp(square, squares, growth)
+    profiles = _profiles(lens, near=True)
+    if not (top < _NEAR_IMAGE and all(whole and squares[-1] > top * top for squares, _, whole in profiles)):
+        profiles = _profiles(lens, near=False)
+    if len(profiles) == 1:
+        grow = np.interp(square, *profiles[0][:2])
+    else:
+        grow = np.empty_like(square)
+        for k, (squares, growth, _) in enumerate(profiles):
+            grow[k] = np.interp(square[k], squares, growth)
     return xd * grow, yd * grow
 
 
 @functools.lru_cache(maxsize=512)
-def _profile(lens: Lens, near: bool) -> tuple[Float[np.ndarray, "radii"], Float[np.ndarray, "radii"], bool]:
-    """Squared image radii as far as they rise, what undistorted radii are of them, and whether they rise all the way."""
+def _profiles(lens: Lens, near: bool) -> list[tuple[Float[np.ndarray, "radii"], Float[np.ndarray, "radii"], bool]]:
+    """Of each lens squared image radii as far as they rise, what undistorted radii are of them, and whether they rise all the way."""
     radii = _NEAR_RADII if near else _RADII
-    image = np.hypot(*lens(radii, np.zeros_like(radii))[:2])
-    rising = image[1:] > image[:-1]
-    end = len(image) if rising.all() else int(np.argmin(rising)) + 1
-    return image[1:end] ** 2, radii[1:end] / image[1:end], end == len(radii)
+    out: list[tuple[Float[np.ndarray, "radii"], Float[np.ndarray, "radii"], bool]] = []
+    for image in np.atleast_2d(np.hypot(*lens(radii, np.zeros_like(radii))[:2])):
+        rising = image[1:] > image[:-1]
+        end = len(image) if rising.all() else int(np.argmin(rising)) + 1
+        out.append((image[1:end] ** 2, radii[1:end] / image[1:end], end == len(radii)))
+    return out
 
 
-def tilt_matrix(tilt_x: float, tilt_y: float) -> Float[np.ndarray, "3 3"]:
-    """The homography of a sensor tilted by these angles (rad) about x and y."""
+def tilt_matrix(tilt_x: Any, tilt_y: Any) -> Float[np.ndarray, "3 3 *lenses"]:
+    """The homography of a sensor tilted by these angles (rad) about x and y; numbers, or columns of several lenses."""
+    if np.ndim(tilt_x):
+        pairs = zip(np.ravel(tilt_x).tolist(), np.ravel(tilt_y).tolist(), strict=True)
+        return np.stack([tilt_matrix(*pair) for pair in pairs], -1)[..., None]
     about_x, about_y = _turns(tilt_x, tilt_y)
     rotation = about_y @ about_x
     return _straighten(rotation) @ rotation
@@ -181,7 +198,7 @@ def _straighten(rotation: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3 3"]:
     return np.array([[rotation[2, 2], 0, -rotation[0, 2]], [0, rotation[2, 2], -rotation[1, 2]], [0, 0, 1]])
 
 
-def _homography(h: Float[np.ndarray, "3 3"], x: Plane, y: Plane, inner: Jacobian) -> tuple[Plane, Plane, Jacobian]:
+def _homography(h: Float[np.ndarray, "3 3 *lenses"], x: Plane, y: Plane, inner: Jacobian) -> tuple[Plane, Plane, Jacobian]:
     w = h[2, 0] * x + h[2, 1] * y + h[2, 2]
     px = (h[0, 0] * x + h[0, 1] * y + h[0, 2]) / w
     py = (h[1, 0] * x + h[1, 1] * y + h[1, 2]) / w

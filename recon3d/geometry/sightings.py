@@ -100,18 +100,16 @@ def sight(
         sigma_px: standard deviation of each coordinate, px.
     """
     planes = [np.zeros(xy.shape[:2]) for _ in range(5)]
-    for view, camera in enumerate(rig):
-        px, py = np.array(xy[view, :, 0], float), np.array(xy[view, :, 1], float)
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            x, y, (p, q, r, s) = camera.intrinsics.undistorted_planes(px, py)
-            weight = 1 / (sigma_px[view] * sigma_px[view])
+    px, py = np.array(xy[..., 0], float), np.array(xy[..., 1], float)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        for views, (x, y, (p, q, r, s)) in rig.undistorted_planes(px, py):
+            weight = 1 / (sigma_px[views] * sigma_px[views])
             rows = (x, y, weight * (p * p + r * r), weight * (p * q + r * s), weight * (q * q + s * s))
             absent = ~(np.abs(x + y) * (rows[2] + rows[4]) < np.inf)
-        for plane, values in zip(planes, rows, strict=True):
-            plane[view] = values
-        if absent.any():
-            for plane in planes:
-                plane[view, absent] = 0.0
+            for plane, values in zip(planes, rows, strict=True):
+                plane[views] = values
+                if absent.any():
+                    plane[views][absent] = 0.0
     return Sightings(poses, *planes)
 
 

@@ -62,6 +62,10 @@ class TimeSystem:
         """Of the frames' blocks; writing to it writes to them."""
         return np.einsum("...ii->...i", self.block)
 
+    def floor(self) -> float:
+        """Damping that keeps unknowns which nothing constrains from moving, and leaves all others alone."""
+        return 1e-9 * float(self.diagonal().max(initial=0.0))
+
     def settle(self, frames: int) -> None:
         """Make the step of the first frames zero; where they are, others go on feeling by their gradients."""
         diagonal = self.diagonal()[:frames].copy()

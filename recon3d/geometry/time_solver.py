@@ -74,9 +74,7 @@ def solve_in_time(problem: TimeProblem[Unknowns], at: Unknowns, settings: TimeSe
     while steps < settings.max_steps and damping.min(initial=np.inf) < _LARGEST_DAMPING:
         steps += 1
         diagonal = system.diagonal()
-        # Beside the share a floor keeps unknowns that nothing constrains from moving.
-        floor = 1e-9 * float(diagonal.max(initial=0.0))
-        factor = TimeFactor(system, damping[:, None] * diagonal + floor, quick=True)
+        factor = TimeFactor(system, damping[:, None] * diagonal + system.floor(), quick=True)
         step, shared = factor.step(system, float(damping.max(initial=0.0)))
         step *= np.minimum(1.0, settings.longest / np.maximum(np.abs(step).max(1, keepdims=True), 1e-300))
         there = problem.retract(at, step, shared)
@@ -100,10 +98,19 @@ def solve_in_time(problem: TimeProblem[Unknowns], at: Unknowns, settings: TimeSe
     return TimeSolution(at, system, float(cost.sum()), steps)
 
 
-def one_step(problem: TimeProblem[Unknowns], at: Unknowns, longest: float = 0.3) -> TimeSolution[Unknowns]:
-    """A single Newton step from near the answer, not looked back at; a start from far is solved as any other."""
-    system, cost = problem.linearise(at)
-    factor = TimeFactor(system, 1e-9 * float(system.diagonal().max(initial=0.0)), quick=True)
+def one_step(
+    problem: TimeProblem[Unknowns], at: Unknowns, system: TimeSystem, cost: Float[np.ndarray, "frames"], longest: float = 0.3
+) -> TimeSolution[Unknowns]:
+    """A single Newton step from near the answer, not looked back at; a start from far is solved as any other.
+
+    Args:
+        problem: to solve.
+        at: the start.
+        system: linearised there.
+        cost: there.
+        longest: step that is still near.
+    """
+    factor = TimeFactor(system, system.floor(), quick=True)
     step, shared = factor.step(system)
     if not np.abs(step).max(initial=0.0) < longest:
         return solve_in_time(problem, at, TimeSettings(first_damping=1e-7))

@@ -79,12 +79,11 @@ def find_contacts(
     slow = speed < _SPEED
     rest = resting_heights(own, slow) if rest is None else rest
     low = np.abs(own[..., 2] - rest) < _HEIGHT
-    for k, point in enumerate(feet.tolist()):
-        for rows in _runs(slow[:, k] & low[:, k]):
-            if time[rows[-1]] - time[rows[0]] >= _SHORTEST_S:
-                held[rows, point] = True
-                place[rows, point] = np.median(own[rows, k], axis=0)
-                place[rows, point, 2] = rest[k]
+    for k, rows in _runs(slow & low):
+        if time[rows.stop - 1] - time[rows.start] >= _SHORTEST_S:
+            held[rows, feet[k]] = True
+            place[rows, feet[k]] = np.median(own[rows, k], axis=0)
+            place[rows, feet[k], 2] = rest[k]
     return Contacts(held, place, rest)
 
 
@@ -99,7 +98,10 @@ def resting_heights(own: Float[np.ndarray, "frames feet 3"], slow: Bool[np.ndarr
     return out
 
 
-def _runs(flags: Bool[np.ndarray, "frames"]) -> list[Int[np.ndarray, "some"]]:
-    """Frames of each stretch in which a flag is set."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
-    return [np.arange(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+def _runs(flags: Bool[np.ndarray, "frames feet"]) -> list[tuple[int, slice]]:
+    """Each stretch of frames in which a foot's flag is set, with which it is."""
+    edge = np.zeros((flags.shape[1], len(flags) + 1), bool)
+    edge[:, 1:-1] = (flags[1:] != flags[:-1]).T
+    edge[:, 0], edge[:, -1] = flags[0], flags[-1]
+    foot, row = np.nonzero(edge)
+    return [(k, slice(a, b)) for k, a, b in zip(foot[::2].tolist(), row[::2].tolist(), row[1::2].tolist(), strict=True)]

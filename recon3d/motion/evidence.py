@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
-from recon3d.arrays import freeze_fields
+from recon3d.arrays import freeze_fields, rows_beside
 from recon3d.errors import InputError, ShapeError
 from recon3d.geometry import CameraRig
 from recon3d.geometry.mixture import Mixture
@@ -75,6 +75,13 @@ class Observed:
 
     def __len__(self) -> int:
         return len(self.world)
+
+    def detected(self, points: tuple[str, ...]) -> Bool[np.ndarray, "frames points"]:
+        """Which of these points of the layout there is evidence about: in pixels, or in space where there are none."""
+        columns = self.world.layout.indices(points)
+        if not self.pieces:
+            return self.world.state[:, 0, columns] == State.OBSERVED
+        return np.concatenate([np.isfinite(piece.xy[:, :, columns, 0]).any(0) for piece in self.pieces])
 
     def take(self, rows: Int[np.ndarray, "some"]) -> "Observed":
         """Some of the frames, in their order."""
@@ -148,6 +155,19 @@ class Evidence:
     def seen(self) -> Bool[np.ndarray, "frames points"]:
         """Points that there is any evidence about."""
         return (self.views > 0) | self.root_information.any((-1, -2))
+
+    def take(self, rows: slice) -> "Evidence":
+        """Some of the frames, one after the other."""
+        sightings: list[tuple[slice, Sightings]] = []
+        points = len(self.attachments.points)
+        first, last, _ = rows.indices(len(self.time))
+        for own, s in self.sightings:
+            a, b = max(own.start, first), min(own.stop, last)
+            if a < b:
+                part = s.take(slice((a - own.start) * points, (b - own.start) * points))
+                sightings.append((slice(a - first, b - first), part))
+        names = ("time", "xyz", "known", "root_information", "views")
+        return replace(self, sightings=tuple(sightings), **{n: getattr(self, n)[rows] for n in names})
 
     def support(self, places: Float[np.ndarray, "frames points 3"], temper: float = 1.0) -> Support:
         """Information, force and cost.
@@ -278,9 +298,7 @@ def bridged(seen: Observed) -> Observed:
     known = world.state[:, 0] != State.MISSING
     if known.all() or len(world) < 2:
         return seen
-    row = np.arange(len(world))[:, None]
-    before = np.maximum.accumulate(np.where(known, row, -1), axis=0)
-    after = np.minimum.accumulate(np.where(known, row, len(world))[::-1], axis=0)[::-1]
+    before, after = rows_beside(known)
     time = world.time
     a, b = np.where(before < 0, after, before), np.where(after == len(world), before, after)
     ever = known.any(0)

@@ -55,7 +55,6 @@ class Fit:
         manner: in which somebody moves.
         factor: of the last equations.
         information: that the evidence gives about each point's place, m^-2.
-        frame: of which the rest is, where it is of one only; the factor is of all.
     """
 
     armature: Armature
@@ -66,7 +65,6 @@ class Fit:
     manner: Manner
     factor: TimeFactor
     information: Float[np.ndarray, "frames points 3 3"]
-    frame: int | None = None
 
 
 def fit(armature: Armature, evidence: Evidence, longest_s: float, manner: Manner | None = None) -> Fit:
@@ -119,14 +117,6 @@ def finished(problem: MotionProblem, solution: TimeSolution[Unknowns], variance:
     return Fit(own, problem.freedoms, pose, factor.selected_inverse(), contacts, Manner(variance, contacts.rest), factor, information)
 
 
-def only(found: Fit, row: int) -> Fit:
-    """One frame of a fit; its factor stays that of all."""
-    part = slice(row, row + 1)
-    inverse = SelectedInverse(found.inverse.block[part], found.inverse.near[part], found.inverse.far[part])
-    contacts = Contacts(found.contacts.held[part], found.contacts.place[part], found.contacts.rest)
-    return replace(found, pose=found.pose.take(part), inverse=inverse, contacts=contacts, information=found.information[part], frame=row)
-
-
 def _first(problem: MotionProblem, at: Unknowns) -> TimeSolution[Unknowns]:
     """From poses of single frames to a whole that is smooth."""
     solution: TimeSolution[Unknowns] | None = None
@@ -166,6 +156,4 @@ def _calmed(freedoms: Freedoms, pose: Pose) -> Pose:
 
 
 def _factor(solution: TimeSolution[Unknowns]) -> TimeFactor:
-    if solution.factor is not None:
-        return solution.factor
-    return TimeFactor(solution.system, 1e-9 * float(solution.system.diagonal().max()), quick=True)
+    return solution.factor or TimeFactor(solution.system, solution.system.floor(), quick=True)

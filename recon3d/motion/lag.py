@@ -13,7 +13,7 @@ from recon3d.geometry.threads import single_threaded
 from recon3d.geometry.time_solver import one_step
 from recon3d.motion.contact import find_contacts, foot_points
 from recon3d.motion.evidence import Evidence, Observed, bridged, gather, in_line, joined
-from recon3d.motion.fit import finished, fit, only, problem_of
+from recon3d.motion.fit import finished, fit, problem_of
 from recon3d.motion.pose import Freedoms, Pose
 from recon3d.motion.problem import MotionProblem, Unknowns
 from recon3d.motion.sizes import Body
@@ -45,7 +45,7 @@ class FixedLag:
             raise InputError(f"lag must be 1 frame or more, not {lag}")
         self._body, self._manner, self._lag, self._settings = body, body.manner, lag, settings
         self._seen: list[Observed] = []
-        self._evidence: list[Evidence] = []
+        self._evidence: Evidence | None = None
         self._pose: Pose | None = None
         self._freedoms: Freedoms | None = None
         self._steps: Shape | None = None
@@ -60,43 +60,47 @@ class FixedLag:
         most = _SETTLED + _BEHIND + self._lag + 1
         corrected = seen if self._body.cameras is None else self._body.cameras.of(seen)
         self._seen = [*self._seen, corrected][-most:]
-        self._evidence = [*self._evidence, gather(corrected, self._body.armature.attachments, self._body.jitter)][-most:]
-        there = [part.time[-1] for part in self._evidence if part.seen.any()]
-        if not there or corrected.world.time[-1] - there[-1] > self._settings.longest_gap:
-            self._seen, self._evidence, self._pose = [], [], None
+        newest = gather(corrected, self._body.armature.attachments, self._body.jitter)
+        kept = [] if self._evidence is None else [self._evidence.take(slice(1 - most, None))]
+        self._evidence = in_line([*kept, newest])
+        there = self._evidence.time[self._evidence.seen.any(1)]
+        if not len(there) or newest.time[-1] - there[-1] > self._settings.longest_gap:
+            self._seen, self._evidence, self._pose = [], None, None
             return None
         if len(self._seen) < _LEAST:
             return None
         with single_threaded():
-            return self._answer(len(self._seen) == most)
+            return self._answer(self._evidence, len(self._seen) == most)
 
-    def _answer(self, full: bool) -> Motion | None:
+    def _answer(self, evidence: Evidence, full: bool) -> Motion | None:
         body, longest = self._body, self._settings.longest_gap
         if self._pose is None:
             start = gather(bridged(joined(self._seen)), body.armature.attachments, body.jitter)
             found = fit(body.armature, start, longest, self._manner)
             self._pose, self._freedoms, self._steps = found.pose, found.freedoms, main_steps(found, body)
             return None
-        evidence = in_line(self._evidence)
         problem = problem_of(body.armature, evidence, longest, self._freedoms)
         problem.stiffness = np.broadcast_to(1 / self._manner.variance, problem.stiffness.shape)
         problem.settled = _SETTLED
         own = problem.armature
         at = Unknowns(_continued(problem.freedoms, self._pose, evidence.time), np.zeros(0))
-        points, feet = own.keypoints(at.pose.on(own)), foot_points(own.attachments)
+        poses = at.pose.on(own)
+        points, feet = own.keypoints(poses), foot_points(own.attachments)
         problem.contacts = find_contacts(points, evidence.time, feet, self._manner.rest)
-        solution = one_step(problem, at)
+        solution = one_step(problem, at, *problem.assemble(at, own, poses, points, evidence.support(points)))
         self._pose = solution.at.pose
         if not full:
             return None
         row = len(self._seen) - 1 - self._lag
         if self._answered % _COVARIANCE_EVERY == 0:
-            found = only(finished(problem, solution, self._manner.variance), row)
-            self._covariance = joint_covariance(found, body, self._steps)
+            found = finished(problem, solution, self._manner.variance)
+            self._covariance = joint_covariance(found, body, self._steps)[row : row + 1]
         self._answered += 1
-        return self._record(row, problem, solution.at.pose)
+        # What a single step changes in a frame that has had many is too little to judge the fit anew.
+        misfit = misfits(own, points[row : row + 1], evidence.take(slice(row, row + 1)))
+        return self._record(row, problem, solution.at.pose, misfit)
 
-    def _record(self, row: int, problem: MotionProblem, pose: Pose) -> Motion:
+    def _record(self, row: int, problem: MotionProblem, pose: Pose, misfit: Float[np.ndarray, "1 joints"]) -> Motion:
         world, armature = self._seen[row].world, self._body.armature
         assert problem.contacts is not None
         held = np.zeros((1, len(armature.joints)), bool)
@@ -110,7 +114,7 @@ class FixedLag:
             rotation=SO3(pose.rotation[row : row + 1]).wxyz(),
             covariance=self._covariance.copy(),
             state=states(problem.armature, problem.freedoms, problem.evidence, self._settings.longest_gap)[row : row + 1].copy(),
-            misfit=misfits(problem.armature, pose, problem.evidence)[row : row + 1].copy(),
+            misfit=misfit,
             contact=held,
         )
 

@@ -50,6 +50,12 @@ class Freedoms:
         ball: joints that turn freely.
         ball_column: columns of a step of each of them, the root's three included in the count.
         angle_column: column of each angle.
+        angle_joint: joint of each angle.
+        angle_axis: axis of each angle.
+        twist_joint: ball joints that turn only so far about some of their axes, each as often as there are such axes.
+        twist_axis: that axis of each.
+        twist_column: columns of each one's joint.
+        cones: ball joints whose range is limited, with their columns and their bone at rest.
     """
 
     def __init__(self, armature: Armature, active: Bool[np.ndarray, "joints 3"]):
@@ -81,17 +87,24 @@ class Freedoms:
         self.ball: Int[np.ndarray, "balls"] = np.array(ball, dtype=np.int64)
         self.ball_column: Int[np.ndarray, "balls 3"] = np.array(ball_column, dtype=np.int64).reshape(-1, 3)
         self.angle_column: Int[np.ndarray, "angles"] = np.array(angle_column, dtype=np.int64)
+        self.angle_joint: Int[np.ndarray, "angles"] = self.joint[self.angle_column - 3]
+        self.angle_axis: Int[np.ndarray, "angles"] = self.axis[self.angle_column - 3]
+        bounded = [
+            (j, a, columns)
+            for j, columns in zip(ball, ball_column, strict=True)
+            for a in range(3)
+            if armature.limit[j, a, 0] > -np.pi or armature.limit[j, a, 1] < np.pi
+        ]
+        self.twist_joint: Int[np.ndarray, "twists"] = np.array([j for j, _, _ in bounded], dtype=np.int64)
+        self.twist_axis: Int[np.ndarray, "twists"] = np.array([a for _, a, _ in bounded], dtype=np.int64)
+        self.twist_column: Int[np.ndarray, "twists 3"] = np.array([c for _, _, c in bounded], dtype=np.int64).reshape(-1, 3)
         self.count = 3 + len(joint)
-
-    @property
-    def angle_joint(self) -> Int[np.ndarray, "angles"]:
-        """Joint of each angle."""
-        return self.joint[self.angle_column - 3]
-
-    @property
-    def angle_axis(self) -> Int[np.ndarray, "angles"]:
-        """Axis of each angle."""
-        return self.axis[self.angle_column - 3]
+        self._from_usual = SO3.exp(-armature.usual[self.ball]).matrix
+        self.cones = [
+            (j, columns, armature.bone(j))
+            for j, columns in zip(ball, self.ball_column, strict=True)
+            if armature.cone[j] < np.pi and armature.bone(j).any()
+        ]
 
     def pose(self, translation: Float[np.ndarray, "frames 3"], rotation: Float[np.ndarray, "frames joints 3 3"]) -> Pose:
         """The nearest pose that these freedoms allow."""
@@ -152,8 +165,7 @@ class Freedoms:
         usual = self.armature.usual
         out = np.empty((len(pose), self.count - 3))
         out[:, self.angle_column - 3] = pose.angle - usual[self.angle_joint, self.angle_axis]
-        back = SO3.exp(-usual[self.ball]).matrix
-        out[:, self.ball_column - 3] = SO3(back @ pose.rotation[:, self.ball]).log()
+        out[:, self.ball_column - 3] = SO3(self._from_usual @ pose.rotation[:, self.ball]).log()
         return out
 
     def with_turns(self, pose: Pose, off: Float[np.ndarray, "frames turns"]) -> Pose:

@@ -10,12 +10,11 @@ from recon3d.geometry.time_banded import TimeSystem
 from recon3d.motion.contact import Contacts
 from recon3d.motion.evidence import Evidence, Support
 from recon3d.motion.habits import Habit
+from recon3d.motion.limits import add_limits
 from recon3d.motion.pose import Freedoms, Pose
 from recon3d.motion.smoothness import Grid
 from recon3d.skeleton import Armature
 from recon3d.skeleton.shape import Shape
-
-_LIMIT_RAD = 0.03  # sigma of a turn beyond its limit
 
 
 @dataclass(slots=True, eq=False)
@@ -85,7 +84,7 @@ class MotionProblem:
         nothing = np.zeros((*gradient.shape, 5))
         system = TimeSystem(block, nothing, nothing.copy(), gradient, *self._border(at, body, poses, points, screws, support))
         cost += self.grid.add(system, f, at.pose, self.stiffness)
-        cost += self._add_habit(system, at.pose) + self._add_limits(system, at.pose) + self._shape_cost(at) / len(points)
+        cost += self._add_habit(system, at.pose) + add_limits(system, f, at.pose) + self._shape_cost(at) / len(points)
         if self.settled:
             system.settle(self.settled)
         return system, cost
@@ -105,41 +104,6 @@ class MotionProblem:
         system.gradient[:, 3:] += (off - self.habit.mean) @ self.habit.precision
         system.block[:, 3:, 3:] += self.habit.precision
         return self.habit.cost(off)
-
-    def _add_limits(self, system: TimeSystem, pose: Pose) -> Float[np.ndarray, "frames"]:
-        f, over = self.freedoms, self._beyond(pose)
-        cost = 0.5 * (over * over).sum(1)
-        system.gradient[:, f.angle_column] += over / _LIMIT_RAD
-        system.diagonal()[:, f.angle_column] += (over != 0) / _LIMIT_RAD**2
-        for ball, columns in self.cones:
-            cost += self._add_cone(system, pose, ball, columns)
-        return cost
-
-    def _add_cone(self, system: TimeSystem, pose: Pose, joint: int, columns: np.ndarray) -> Float[np.ndarray, "frames"]:
-        """A ball joint's bone R b further from the middle of its range c than it may be: d angle = c' R [b]x d / sin."""
-        bone, middle = self.armature.bone(joint), self.armature.cone_axis[joint]
-        back = np.swapaxes(pose.rotation[:, joint], -1, -2) @ middle  # c in the joint's frame
-        angle = np.arccos(np.clip(back @ bone, -1.0, 1.0))
-        rows = np.flatnonzero(angle > self.armature.cone[joint])
-        cost = np.zeros(len(pose))
-        if len(rows):
-            over = (angle[rows] - self.armature.cone[joint]) / _LIMIT_RAD
-            slope = np.cross(back[rows], bone) / np.maximum(np.sin(angle[rows]), 1e-6)[:, None] / _LIMIT_RAD
-            cost[rows] = 0.5 * over * over
-            system.gradient[rows[:, None], columns] += over[:, None] * slope
-            system.block[rows[:, None, None], columns[:, None], columns] += slope[:, :, None] * slope[:, None, :]
-        return cost
-
-    @property
-    def cones(self) -> list[tuple[int, np.ndarray]]:
-        """Ball joints whose range is limited, with their columns."""
-        both = zip(self.freedoms.ball.tolist(), self.freedoms.ball_column, strict=True)
-        return [(j, columns) for j, columns in both if self.armature.cone[j] < np.pi and self.armature.bone(j).any()]
-
-    def _beyond(self, pose: Pose) -> Float[np.ndarray, "frames angles"]:
-        """How far angles are beyond their limits, in sigmas of it."""
-        low, high = self.armature.limit[self.freedoms.angle_joint, self.freedoms.angle_axis].T
-        return (np.minimum(pose.angle - low, 0) + np.maximum(pose.angle - high, 0)) / _LIMIT_RAD
 
     def _border(
         self,

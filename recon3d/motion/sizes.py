@@ -121,7 +121,7 @@ def _fit(armature: Armature, shape: Shape, evidence: Evidence, cameras: CameraRi
             free = solve_in_time(CameraProblem(stage), Free(at, camera), TimeSettings(max_steps=_CAMERA_STEPS * steps))
             at, camera, system = free.at.all, free.at.camera, free.system
     assert system is not None
-    factor = TimeFactor(system, 1e-9 * float(system.diagonal().max()))
+    factor = TimeFactor(system, system.floor())
     reduced = factor.reduced_corner(system, factor.solve(system.border))
     # What the evidence has no part in keeps its prior.
     covariance, value = np.diag(shape.sigma**2), np.zeros(len(shape.names))

@@ -110,22 +110,21 @@ class Grid:
         extra = (-c0 * before[:-1], c2 * before[1:] - c0 * after[:-1], c2 * after[1:])
         weight, force = stiffness[:, columns], push[:, columns]
         inner = len(push)
+        slope: Float[np.ndarray, "frames balls 3"] = np.zeros((inner + 2, *columns.shape))
+        coupled = np.zeros((3, inner + 2, *columns.shape, 3))  # of rotations 0, 1 and 2 frames apart; rows are of the later one
         for a in range(3):
-            system.gradient[a : a + inner, columns] += (np.swapaxes(extra[a], -1, -2) @ force[..., None])[..., 0]
-            for b in range(a + 1):
-                left, right = plain[a] + extra[a], plain[b] + extra[b]
-                more = np.swapaxes(left, -1, -2) @ (weight[..., None] * right) - plain[a] * weight[..., None] * plain[b]
-                self._put(system, columns, slice(b, b + inner), a - b, more)
-
-    @staticmethod
-    def _put(system: TimeSystem, columns: np.ndarray, frames: slice, apart: int, more: Float[np.ndarray, "inner balls 3 3"]) -> None:
-        """Add 3x3 couplings of rotations some frames apart; rows are of the later frame."""
+            slope[a : a + inner] += (np.swapaxes(extra[a], -1, -2) @ force[..., None])[..., 0]
+            pushed = weight[..., None] * (plain[a] + extra[a])
+            numbers = weight[..., None] * plain[a]
+            for b in range(a, 3):
+                more = np.swapaxes(plain[b] + extra[b], -1, -2) @ pushed
+                more -= plain[b] * numbers
+                coupled[b - a, a : a + inner] += more
         row, column = np.arange(3)[:, None], np.arange(3)
-        if apart:
-            band = system.near if apart == 1 else system.far
-            band[frames, columns[:, None, :], 2 + row - column] += more
-        else:
-            system.block[frames, columns[:, :, None], columns[:, None, :]] += more
+        system.gradient[:, columns] += slope
+        system.block[:, columns[:, :, None], columns[:, None, :]] += coupled[0]
+        system.near[:, columns[:, None, :], 2 + row - column] += coupled[1]
+        system.far[:, columns[:, None, :], 2 + row - column] += coupled[2]
 
     def spread(self, inverse: SelectedInverse) -> Float[np.ndarray, "inner k"]:
         """Posterior variance of the accelerations."""

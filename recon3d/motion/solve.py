@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Bool, Int
 
-from recon3d.arrays import with_neighbours
+from recon3d.arrays import short_gaps, with_neighbours
 from recon3d.errors import InputError
 from recon3d.geometry import SO3
 from recon3d.geometry.lie import without_sign_flips
@@ -92,22 +91,20 @@ def _near(seen: Observed, limit: float, first: bool) -> Observed | None:
 
 def _solve(seen: Observed, own: slice, body: Body, settings: MotionSettings) -> Motion:
     seen = seen if body.cameras is None else body.cameras.of(seen)
-    evidence = gather(bridged(seen), body.armature.attachments, body.jitter)
-    rows = np.flatnonzero(_posed(evidence.seen, seen.world.time, settings.longest_gap))
+    points = body.armature.attachments.select(seen.world.layout.points).points
+    rows = np.flatnonzero(_posed(seen.detected(points), seen.world.time, settings.longest_gap))
     if not len(rows):
-        return _motion_of(seen, own, rows, None, evidence, body, settings.longest_gap)
-    if len(rows) < len(seen):
-        evidence = gather(bridged(seen.take(rows)), body.armature.attachments, body.jitter)
+        return _motion_of(seen, own, rows, None, body, settings.longest_gap)
+    evidence = gather(bridged(seen).take(rows), body.armature.attachments, body.jitter)
     found = fit(body.armature, evidence, settings.longest_gap, body.manner)
-    return _motion_of(seen, own, rows, found, evidence, body, settings.longest_gap)
+    return _motion_of(seen, own, rows, (found, evidence), body, settings.longest_gap)
 
 
 def _motion_of(
     seen: Observed,
     own: slice,
     rows: Int[np.ndarray, "some"],
-    found: Fit | None,
-    evidence: Evidence,
+    fitted: tuple[Fit, Evidence] | None,
     body: Body,
     longest_s: float,
 ) -> Motion:
@@ -117,8 +114,7 @@ def _motion_of(
         seen: a window.
         own: its frames that are wanted.
         rows: its frames that were fitted.
-        found: the fit of those; None where there are none.
-        evidence: about those.
+        fitted: the fit of those, and the evidence about them; None where there are none.
         body: whose motion it is.
         longest_s: gaps up to this are bridged.
     """
@@ -128,12 +124,13 @@ def _motion_of(
     covariance = np.full((frames, joints, 3, 3), np.nan)
     state, contact = np.zeros((frames, joints), np.uint8), np.zeros((frames, joints), bool)
     misfit = np.full((frames, joints), np.nan)
-    if found is not None:
+    if fitted is not None:
+        found, evidence = fitted
         translation[rows] = found.pose.translation
         rotation[rows] = SO3(found.pose.rotation).wxyz()
         covariance[rows] = joint_covariance(found, body)
         state[rows] = states(found.armature, found.freedoms, evidence, longest_s)
-        misfit[rows] = misfits(found.armature, found.pose, evidence)
+        misfit[rows] = misfits(found.armature, found.armature.keypoints(found.pose.on(found.armature)), evidence)
         rides = found.armature.attachments.joint[:, None] == np.arange(joints)
         contact[rows] = (found.contacts.held.astype(np.int64) @ rides.astype(np.int64)) > 0
     return Motion(
@@ -153,9 +150,4 @@ def _motion_of(
 def _posed(seen: Bool[np.ndarray, "frames points"], time: np.ndarray, longest_s: float) -> Bool[np.ndarray, "frames"]:
     """Frames in which somebody is there: seen, or between two such frames that are not far apart."""
     there = seen.sum(1) >= min(_MIN_POINTS, seen.shape[1])
-    rows = np.flatnonzero(there)
-    out = there.copy()
-    for a, b in pairwise(rows.tolist()):
-        if b > a + 1 and time[b] - time[a] <= longest_s:
-            out[a:b] = True
-    return out
+    return there | short_gaps(there, time, longest_s)

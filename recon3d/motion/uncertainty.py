@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from recon3d.arrays import short_gaps
 from recon3d.motion.evidence import Evidence
 from recon3d.motion.fit import Fit
-from recon3d.motion.pose import Freedoms, Pose
+from recon3d.motion.pose import Freedoms
 from recon3d.motion.sizes import Body
 from recon3d.records import State
 from recon3d.skeleton import Armature, Attachments
@@ -50,24 +51,17 @@ def _covariance(fit: Fit, riding: Armature, steps: Shape, own: Shape) -> Float[n
     out = slopes @ fit.inverse.block[:, None] @ np.swapaxes(slopes, -1, -2)
     seen = steps.slopes(armature, poses)
     own_slopes = armature.slopes(screws, f.joint, armature.keypoints(poses), armature.attachments.joint)
-    follow = _solved(fit, armature.pulled(own_slopes, fit.information @ seen))
+    follow = fit.factor.solve(armature.pulled(own_slopes, fit.information @ seen))
     moved = own.slopes(riding, poses) - slopes @ follow[:, None]
     return out + moved @ np.swapaxes(moved, -1, -2)
 
 
-def misfits(armature: Armature, pose: Pose, evidence: Evidence) -> Float[np.ndarray, "frames joints"]:
+def misfits(armature: Armature, points: Float[np.ndarray, "frames points 3"], evidence: Evidence) -> Float[np.ndarray, "frames joints"]:
     """Root mean square residual, in sigmas, of the sound detections of points that ride on each joint; NaN where none do."""
-    total, count = evidence.misfit(armature.keypoints(pose.on(armature)))
+    total, count = evidence.misfit(points)
     rides = (armature.attachments.joint[:, None] == np.arange(len(armature.joints))).astype(float)
     square, many = total @ rides, count @ rides
     return np.sqrt(np.where(many > 0, square / np.maximum(many, 1.0), np.nan))
-
-
-def _solved(fit: Fit, pull: Float[np.ndarray, "frames k steps"]) -> Float[np.ndarray, "frames k steps"]:
-    """The poses that follow steps of the sizes; of a single frame as if its neighbours were pulled alike."""
-    if fit.frame is None:
-        return fit.factor.solve(pull)
-    return fit.factor.solve(np.broadcast_to(pull, (fit.factor.frames, *pull.shape[1:])))[fit.frame : fit.frame + 1]
 
 
 def states(armature: Armature, freedoms: Freedoms, evidence: Evidence, longest_s: float) -> UInt8[np.ndarray, "frames joints"]:
@@ -86,12 +80,7 @@ def states(armature: Armature, freedoms: Freedoms, evidence: Evidence, longest_s
         if not turning[j] and parent >= 0:
             # What cannot turn is as well known as what carries it; what could, but no keypoint tells how, is not.
             seen[:, j] = seen[:, parent] & (not armature.free[j].any())
-    row, time = np.arange(len(seen))[:, None], evidence.time
-    before = np.maximum.accumulate(np.where(seen, row, -1), axis=0)
-    after = np.minimum.accumulate(np.where(seen, row, len(seen))[::-1], axis=0)[::-1]
-    inside = (before >= 0) & (after < len(seen))
-    apart = time[np.clip(after, None, len(seen) - 1)] - time[np.clip(before, 0, None)]
-    between = inside & (apart <= longest_s)
+    between = short_gaps(seen, evidence.time, longest_s)
     return np.where(seen, State.OBSERVED, np.where(between, State.INTERPOLATED, State.INFERRED)).astype(np.uint8)
 
 

@@ -6,6 +6,7 @@ in the joint's own frame, on the right. A joint with fewer than three degrees of
 some of its own axes only.
 """
 
+import functools
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -47,11 +48,28 @@ class Skeleton:
 
     def descends(self) -> Bool[np.ndarray, "joints joints"]:
         """[j, a]: joint j is a, or hangs on it."""
-        out = np.eye(len(self.joints), dtype=bool)
-        for j, parent in enumerate(self.parents.tolist()):
-            if parent >= 0:
-                out[j] |= out[parent]
-        return out
+        return _descends(self)
+
+    def levels(self) -> list[tuple[Int[np.ndarray, "some"], Int[np.ndarray, "some"]]]:
+        """Joints with their parents, one step further from the root each time, the root left out."""
+        return _levels(self)
+
+
+@functools.lru_cache(maxsize=64)
+def _descends(skeleton: Skeleton) -> Bool[np.ndarray, "joints joints"]:
+    out = np.eye(len(skeleton.joints), dtype=bool)
+    for j, parent in enumerate(skeleton.parents.tolist()):
+        if parent >= 0:
+            out[j] |= out[parent]
+    out.flags.writeable = False
+    return out
+
+
+@functools.lru_cache(maxsize=64)
+def _levels(skeleton: Skeleton) -> list[tuple[Int[np.ndarray, "some"], Int[np.ndarray, "some"]]]:
+    depth = _descends(skeleton).sum(1)
+    rows = [np.flatnonzero(depth == d) for d in range(2, int(depth.max()) + 1)]
+    return [(joint, skeleton.parents[joint]) for joint in rows]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,7 +109,8 @@ class Armature:
         usual: turn from rest (rotation vector, or angles of joints with one or two free axes) in the most common pose, rad.
         looseness: standard deviation of each joint's turn from that in plausible poses, axis by axis, rad; it decides
             only what no keypoint does.
-        limit: lowest and highest turn about each axis, rad, of joints with one or two free axes.
+        limit: lowest and highest turn about each axis, rad; of a ball joint the part of its turn from rest that is about
+            that axis, whatever swing of the axis follows.
         cone: how far a ball joint's bone may lie from the middle of its range, rad; pi for no limit.
         cone_axis: unit vector of that middle, in the parent's frame.
         attachments: keypoints on it.
@@ -162,16 +181,13 @@ class Armature:
             root: world_from_root without the root joint's own rotation.
             rotation: parent_from_joint of every joint, the root's included.
         """
-        parents = self.skeleton.parents.tolist()
         turn, place = np.empty_like(rotation), np.empty(rotation.shape[:-1])
-        base = root.rotation.matrix
-        for j, parent in enumerate(parents):
-            if parent < 0:
-                turn[..., j, :, :] = base @ rotation[..., j, :, :]
-                place[..., j, :] = root.translation
-            else:
-                np.matmul(turn[..., parent, :, :], rotation[..., j, :, :], out=turn[..., j, :, :])
-                place[..., j, :] = place[..., parent, :] + turn[..., parent, :, :] @ self.rest_offset[j]
+        turn[..., 0, :, :] = root.rotation.matrix @ rotation[..., 0, :, :]
+        place[..., 0, :] = root.translation
+        for joint, parent in self.skeleton.levels():
+            carrier = turn[..., parent, :, :]
+            turn[..., joint, :, :] = carrier @ rotation[..., joint, :, :]
+            place[..., joint, :] = place[..., parent, :] + (carrier @ self.rest_offset[joint][..., None])[..., 0]
         return SE3(SO3(turn), place)
 
     def keypoints(self, poses: SE3) -> Float[np.ndarray, "*batch points 3"]:

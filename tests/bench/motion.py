@@ -231,24 +231,30 @@ def speed() -> list[Result]:
             motion.solve({0: [seen]})
             fps.append(FRAMES / (time.perf_counter() - start))
         out.append(result(f"motion.fps_{cameras}", fps, "frames/s", limit, "higher", SEEDS, "sizes, poses, covariances; one thread"))
-    world = scene(8, 0)
+    took, error = zip(*(_follow(seed) for seed in SEEDS), strict=True)
+    note = f"8 cameras, 6 frames late, one thread, each frame the best of 3: joints {np.median(error):.1f} mm"
+    return [*out, result("motion.causal_ms", list(took), "ms", 8.0, "lower", SEEDS, note)]
+
+
+def _follow(seed: int) -> tuple[float, float]:
+    """Median time of a frame in ms, and the error of the joints in mm, of following somebody frame by frame."""
+    world = scene(8, seed)
     _, seen = observe(world)
     body = motion.measure([motion.sample(seen.take(np.arange(a, a + 100))) for a in (0, 100, 200)], world.person.layout)
-    follower = motion.FixedLag(body)
-    took, answers = [], []
-    for frame in range(FRAMES):
-        one = seen.take(np.array([frame]))
-        start = time.perf_counter()
-        answer = follower.push(one)
-        took.append(1000 * (time.perf_counter() - start))
-        answers += [answer] if answer is not None else []
-    error = _joint_error_mm(answers, world)
-    out.append(
-        result(
-            "motion.causal_ms", [float(np.median(took[20:]))], "ms", 8.0, "lower", (0,), f"8 cameras, 6 frames late: joints {error:.1f} mm"
-        )
-    )
-    return out
+    frames = [seen.take(np.array([frame])) for frame in range(FRAMES)]
+    took: list[list[float]] = []
+    answers: list[Motion] = []
+    for _ in range(3):
+        follower, taken = motion.FixedLag(body), list[float]()
+        answers.clear()
+        for one in frames:
+            start = time.perf_counter()
+            answer = follower.push(one)
+            taken.append(1000 * (time.perf_counter() - start))
+            answers += [answer] if answer is not None else []
+        took.append(taken)
+    # The same work each time: a frame's best of three is what it costs, the rest is what else the machine did.
+    return float(np.median(np.min(took, axis=0)[20:])), _joint_error_mm(answers, world)
 
 
 def _joint_error_mm(answers: Sequence[Motion], world: World) -> float:

@@ -54,26 +54,37 @@ def test_slopes_of_the_cost(pixels):
         assert slope(still, sizes) == pytest.approx(system.shared_gradient[k], rel=1e-3, abs=1e-6 * largest)
 
 
-def test_slope_of_the_cones():
-    """Arms and thighs where they cannot be: the slope of the cost is that of finite differences, and it pulls them back."""
+@pytest.mark.parametrize(
+    ("joint", "vector"),
+    [
+        ("left_shoulder", (0, 0, 2.6)),  # behind the back
+        ("right_hip", (1.4, 0, 0)),  # a thigh far backward
+        ("left_hip", (0, 0, 2.9)),  # turned about itself by nearly half a turn
+        ("right_hip", (-0.9, 0.3, -1.8)),
+        ("left_ankle", (0.2, 0.4, 1.5)),
+        ("head", (0.3, 0.1, -1.6)),
+    ],
+)
+def test_slopes_of_cones_and_twists(joint, vector):
+    """Limbs where they cannot be: the slope of the cost is that of finite differences, and it pulls them back."""
     world, seen = noisy("gait", 4, 8)
     evidence = gather(bridged(seen.take(np.arange(3))), HUMAN.attachments)
     own = fitted(HUMAN, evidence)
     freedoms = Freedoms(own, free_of(own, np.ones(len(own.attachments.points), bool)))
     stiffness = np.full((1, freedoms.count), 1e-6)
     problem = MotionProblem(own, freedoms, evidence, Grid.of(evidence.time, 0.5), stiffness, Habit.usual(freedoms, 0.0), 1e-6)
-    vector = np.zeros((3, len(own.joints), 3))
-    vector[:, own.index("left_shoulder"), 2] = 2.6  # behind the back
-    vector[:, own.index("right_hip"), 0] = 1.4  # a thigh far backward
-    pose = freedoms.pose(world.person.motion.translation[:3], SO3.exp(vector).matrix)
-    at = Unknowns(pose, np.zeros(0))
-    system, _ = problem.linearise(at)
-    assert len(problem.cones) == 4
-    for joint in ("left_shoulder", "right_hip"):
-        for column in (3 + np.flatnonzero(freedoms.joint == own.index(joint))).tolist():
-            step = np.zeros((3, freedoms.count))
-            step[1, column] = 1e-6
-            costs = [problem.linearise(problem.retract(at, sign * step, np.zeros(0)))[1].sum() for sign in (1, -1)]
-            assert (costs[0] - costs[1]) / 2e-6 == pytest.approx(system.gradient[1, column], rel=1e-3, abs=0.5)
-        own_columns = 3 + np.flatnonzero(freedoms.joint == own.index(joint))
-        assert np.abs(system.gradient[1, own_columns]).max() > 50
+    turns = np.zeros((3, len(own.joints), 3))
+    turns[:, own.index(joint)] = vector
+    at = Unknowns(freedoms.pose(world.person.motion.translation[:3], SO3.exp(turns).matrix), np.zeros(0))
+    system, cost = problem.linearise(at)
+    assert len(freedoms.cones) == 4
+    columns = 3 + np.flatnonzero(freedoms.joint == own.index(joint))
+    for column in columns.tolist():
+        step = np.zeros((3, freedoms.count))
+        step[1, column] = 1e-6
+        costs = [problem.linearise(problem.retract(at, sign * step, np.zeros(0)))[1].sum() for sign in (1, -1)]
+        assert (costs[0] - costs[1]) / 2e-6 == pytest.approx(system.gradient[1, column], rel=1e-3, abs=0.5)
+    assert np.abs(system.gradient[1, columns]).max() > 50
+    back = np.zeros((3, freedoms.count))
+    back[:, columns] = -0.01 * system.gradient[:, columns] / np.abs(system.gradient[1, columns]).max()
+    assert problem.linearise(problem.retract(at, back, np.zeros(0)))[1].sum() < cost.sum()

@@ -1,7 +1,6 @@
 """The job from end to end, and what it does with input that cannot be used."""
 
 import json
-import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -407,39 +406,6 @@ def test_fingerprints_follow_content_not_names(tmp_path):
     assert fingerprint(a) == fingerprint(b)
     b.write_bytes(b"1" * 4_999_999 + b"2")
     assert fingerprint(a) != fingerprint(b)
-
-
-def test_motion_again_with_other_settings(take, tmp_path):
-    """Only the motion is solved again; everything before it is kept."""
-    copy = tmp_path / "take"
-    shutil.copytree(take.take.folder, copy)
-    before = {p.name for p in (copy / "stages").iterdir()}
-    job = pipeline.with_motion(pipeline.job_of(Take.existing(copy)), "smpl_24", None, None)
-    pipeline.run(job)
-    after = {p.name for p in (copy / "stages").iterdir()}
-    assert {name.split("-")[0] for name in before - after} == {"motion"}
-    assert io.read_motion(copy / "motion" / "0.npz").armature.skeleton.name == "smpl_24"
-    data = (copy / "take.toml").read_text(encoding="utf-8")
-    rig = re.search(r'(?m)^rig = "(.*)"$', data)
-    assert rig
-    (copy / "take.toml").write_text(data.replace(rig.group(1), "/nowhere/rig.toml"), encoding="utf-8")
-    with pytest.raises(InputError, match="files that moved"):
-        pipeline.job_of(Take.existing(copy))
-
-
-def test_exports_again(take, tmp_path):
-    copy = tmp_path / "take"
-    shutil.copytree(take.take.folder, copy)
-    shutil.rmtree(copy / "exports")
-    written = pipeline.export_take(Take.existing(copy), ["bvh", "csv"])
-    assert [p.name for p in written] == ["0.bvh", "0.csv"]
-    assert (copy / "exports" / "0.csv").read_bytes() == (take.take.folder / "exports" / "0.csv").read_bytes()
-    shutil.rmtree(copy / "stages")
-    pipeline.export_take(Take.existing(copy), ["trc"])
-    with pytest.raises(InputError, match="bvh, c3d, csv, glb, trc"):
-        pipeline.export_take(Take.existing(copy), ["fbx"])
-    with pytest.raises(InputError, match="not a take folder"):
-        Take.existing(tmp_path)
 
 
 def test_a_synthetic_take_in_windows(tmp_path):
