@@ -25,7 +25,7 @@ from recon3d.skeleton.shape import Shape
 _SETTLED = 2
 _BEHIND = 3  # frames kept behind the one that is answered
 _COVARIANCE_EVERY = 6  # frames; it changes slowly, and costs more than a step
-_LEAST = 6  # frames that a start is made from
+_START = 12  # frames that a start is made from: of fewer, what nearly straight limbs do about themselves is anybody's guess
 
 
 class FixedLag:
@@ -57,7 +57,8 @@ class FixedLag:
 
         Who was not seen for longer than the settings bridge starts anew.
         """
-        most = _SETTLED + _BEHIND + self._lag + 1
+        usual = _SETTLED + _BEHIND + self._lag + 1
+        most = max(usual, _START) if self._pose is None else usual
         corrected = seen if self._body.cameras is None else self._body.cameras.of(seen)
         self._seen = [*self._seen, corrected][-most:]
         newest = gather(corrected, self._body.armature.attachments, self._body.jitter)
@@ -67,12 +68,12 @@ class FixedLag:
         if not len(there) or newest.time[-1] - there[-1] > self._settings.longest_gap:
             self._seen, self._evidence, self._pose = [], None, None
             return None
-        if len(self._seen) < _LEAST:
+        if len(self._seen) < most:
             return None
         with single_threaded():
-            return self._answer(self._evidence, len(self._seen) == most)
+            return self._answer(self._evidence)
 
-    def _answer(self, evidence: Evidence, full: bool) -> Motion | None:
+    def _answer(self, evidence: Evidence) -> Motion | None:
         body, longest = self._body, self._settings.longest_gap
         if self._pose is None:
             start = gather(bridged(joined(self._seen)), body.armature.attachments, body.jitter)
@@ -89,8 +90,6 @@ class FixedLag:
         problem.contacts = find_contacts(points, evidence.time, feet, self._manner.rest)
         solution = one_step(problem, at, *problem.assemble(at, own, poses, points, evidence.support(points)))
         self._pose = solution.at.pose
-        if not full:
-            return None
         row = len(self._seen) - 1 - self._lag
         if self._answered % _COVARIANCE_EVERY == 0:
             found = finished(problem, solution, self._manner.variance)

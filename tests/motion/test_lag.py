@@ -61,3 +61,14 @@ def test_refusals():
         motion.FixedLag(one)
     with pytest.raises(InputError, match="lag must be"):
         motion.FixedLag(measured(seen), 0)
+
+
+def test_a_straight_leg_does_not_spin():
+    """Hardly anything tells how a straight leg turns about itself; it must not turn further than legs do, and bend the wrong way then."""
+    world, seen = noisy("gait", 4, 150, 9)
+    answers = followed(seen, measured(seen))
+    frames = np.array([a.frame[0] for a in answers])
+    off = np.linalg.norm(
+        np.concatenate([a.poses().translation for a in answers]) - world.person.motion.poses().translation[frames], axis=-1
+    )
+    assert off[20:].mean(0).max() < 0.03
