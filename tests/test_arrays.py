@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from jaxtyping import Float, Int
 
-from recon3d.arrays import freeze_fields, rows_beside, short_gaps, windows
+from recon3d.arrays import freeze_fields, median_row, rows_beside, short_gaps, windows
 from recon3d.errors import ShapeError
 
 
@@ -56,6 +56,12 @@ def test_no_windows_of_nothing():
     assert list(windows(0, 5)) == []
     with pytest.raises(ValueError, match="overlap"):
         list(windows(5, 2, 2))
+
+
+def test_median_of_whole_rows():
+    rows = np.array([[1.0, 10.0], [3.0, 30.0], [np.nan, 5.0], [2.0, 20.0]])
+    assert median_row(rows).tolist() == [2.0, 20.0]
+    assert np.isnan(median_row(rows[2:3])).all()
 
 
 def test_neighbours_and_short_gaps():

@@ -67,14 +67,23 @@ def letterboxed(
     canvas = np.array(size) if multiple is None else -(-small // multiple) * multiple
     out = np.zeros((canvas[1], canvas[0], 3), np.uint8)
     shrink = (small < whole).any()
-    out[: small[1], : small[0]] = cv2.resize(image, small.tolist(), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
+    source, order = _in_memory(image)
+    resized = cv2.resize(source, small.tolist(), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
+    out[: small[1], : small[0]] = resized[..., order]
     scale = small / whole
     return out, np.column_stack([np.diag(scale), 0.5 * scale - 0.5])
 
 
 def warped(image: UInt8[np.ndarray, "height width 3"], to_input: Affine, size: tuple[int, int]) -> UInt8[np.ndarray, "rows columns 3"]:
     """What the network looks at; black outside the image."""
-    return import_cv2().warpAffine(image, to_input, size, flags=import_cv2().INTER_LINEAR)
+    source, order = _in_memory(image)
+    out = import_cv2().warpAffine(source, to_input, size, flags=import_cv2().INTER_LINEAR)
+    return np.ascontiguousarray(out[..., order])
+
+
+def _in_memory(image: UInt8[np.ndarray, "height width 3"]) -> tuple[UInt8[np.ndarray, "height width 3"], slice]:
+    """The image with its colours in the order in which they lie in memory, which OpenCV reads without a copy, and how to put them right."""
+    return (image[..., ::-1], slice(None, None, -1)) if image.strides[-1] < 0 else (image, slice(None))
 
 
 def back(to_input: Affine, xy: Float[np.ndarray, "*batch 2"]) -> Float[np.ndarray, "*batch 2"]:

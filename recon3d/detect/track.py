@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from recon3d.arrays import median_row
 from recon3d.detect.between import LOOKS, Seen, between, moves_evenly
 from recon3d.detect.detector import RECIPES, Detector, Speed
 from recon3d.detect.people import People
@@ -91,7 +92,7 @@ class _Track:
         """Take a find as this person's place now."""
         since = time - self.time
         if since > 0:
-            moved = np.nanmedian(xy - self.xy, axis=0) / since
+            moved = median_row(xy - self.xy) / since
             share = 1 - np.exp(-since / _INERTIA_S)
             self.velocity = self.velocity + share * (np.nan_to_num(moved) - self.velocity)
         self.time, self.xy, self.confidence = time, xy, confidence
@@ -292,7 +293,7 @@ class Tracker:
         size = np.array([frame.image.shape[1], frame.image.shape[0]])
         kept: list[_Track] = []
         for track in self._tracks:
-            middle = np.nanmedian(track.predicted(frame.time), axis=0)
+            middle = median_row(track.predicted(frame.time))
             left = track.time < frame.time and bool(((middle < 0) | (middle > size - 1)).any())
             ghost = self.detector.single is not None and frame.time - track.born > _BLIND_S
             if not left and not ghost and frame.time - track.time <= self.settings.patience_s + _EARLY_S:
@@ -311,7 +312,7 @@ def _bent(xy: Float[np.ndarray, "joints 2"], before: Float[np.ndarray, "joints 2
     if before is None:
         return True
     moved = xy - before
-    off = np.linalg.norm(moved - np.nanmedian(moved, axis=0), axis=-1)
+    off = np.linalg.norm(moved - median_row(moved), axis=-1)
     return float(np.nanquantile(off, _SOME)) > _BENT * float(np.nanmax(np.fmax.reduce(xy, 0) - np.fmin.reduce(xy, 0)))
 
 

@@ -13,7 +13,7 @@ class Frame:
     Attributes:
         number: from 0, as in the file.
         time: s from the file's first frame, by its own time stamps.
-        image: RGB.
+        image: RGB; maybe not contiguous in memory.
     """
 
     number: int

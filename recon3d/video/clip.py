@@ -51,7 +51,8 @@ class Video:
                     if not good:
                         break
                     last = self._stamp(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000, number, last)
-                    yield Frame(number, last, cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+                    # The decoder's own bytes read backwards: most frames are looked at in small parts only, or not at all.
+                    yield Frame(number, last, image[:, :, ::-1])
                 number += 1
         finally:
             capture.release()
