@@ -97,13 +97,8 @@ def finite_median(values: np.ndarray) -> float:
 
 
 def median_row(rows: np.ndarray) -> np.ndarray:
-    """Median of each column over the rows that are finite, NaN where there are none; quicker on few rows than `np.nanmedian`."""
-    known = np.sort(rows[whole_rows(rows)], axis=0)
-    count = len(known)
-    out: np.ndarray = np.full(rows.shape[1], np.nan)
-    if count:
-        out[:] = 0.5 * (known[(count - 1) // 2] + known[count // 2])
-    return out
+    """Median of the finite numbers of each column, NaN where there are none; quicker on few rows than `np.nanmedian`."""
+    return np.array([finite_median(column) for column in rows.T])
 
 
 def windows(count: int, size: int, overlap: int = 0) -> Iterator[slice]:

@@ -58,8 +58,8 @@ def test_no_windows_of_nothing():
         list(windows(5, 2, 2))
 
 
-def test_median_of_whole_rows():
-    rows = np.array([[1.0, 10.0], [3.0, 30.0], [np.nan, 5.0], [2.0, 20.0]])
+def test_median_of_columns():
+    rows = np.array([[1.0, 10.0], [3.0, 30.0], [np.nan, np.nan], [2.0, 20.0]])
     assert median_row(rows).tolist() == [2.0, 20.0]
     assert np.isnan(median_row(rows[2:3])).all()
 
