@@ -30,6 +30,21 @@ def without_sign_flips(wxyz: Float[np.ndarray, "frames *batch 4"]) -> Float[np.n
     return np.concatenate([wxyz[:1], wxyz[1:] * np.cumprod(flip, axis=0)])
 
 
+def slerp(
+    a: Float[np.ndarray, "*batch 4"], b: Float[np.ndarray, "*batch 4"], share: Float[np.ndarray, "*some"]
+) -> Float[np.ndarray, "*batch 4"]:
+    """Unit quaternions on the shorter great circle from a (share 0) to b (share 1) (Shoemake 1985)."""
+    cosine = (a * b).sum(-1, keepdims=True)
+    b = np.where(cosine < 0, -b, b)
+    angle = np.arccos(np.clip(np.abs(cosine), 0.0, 1.0))
+    near = angle < 1e-6
+    sine = np.where(near, 1.0, np.sin(angle))
+    from_a = np.where(near, 1 - share, np.sin((1 - share) * angle) / sine)
+    from_b = np.where(near, share, np.sin(share * angle) / sine)
+    out = from_a * a + from_b * b
+    return out / np.linalg.norm(out, axis=-1, keepdims=True)
+
+
 def _angle_terms(
     square: Float[np.ndarray, "*batch"],
 ) -> tuple[Float[np.ndarray, "*batch"], Float[np.ndarray, "*batch"], Float[np.ndarray, "*batch"]]:

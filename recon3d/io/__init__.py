@@ -9,11 +9,13 @@ from pathlib import Path
 
 from recon3d.errors import InputError, valid_names
 from recon3d.io.angles import write_angles_csv, write_angles_parquet
-from recon3d.io.bvh import write_bvh
+from recon3d.io.bvh import read_bvh, write_bvh
 from recon3d.io.c3d import write_c3d
 from recon3d.io.densepose import read_densepose
+from recon3d.io.fbx import write_fbx
 from recon3d.io.files import write_json
 from recon3d.io.glb import write_glb
+from recon3d.io.glb_read import read_glb
 from recon3d.io.keypoints import KEYPOINT2D_WRITERS, KEYPOINT_READERS, KeypointOptions, read_keypoints, write_keypoints
 from recon3d.io.keypoints.openpose import read_openpose
 from recon3d.io.npz import (
@@ -29,9 +31,12 @@ from recon3d.io.npz import (
 from recon3d.io.rigs import RIG_READERS, RIG_WRITERS, read_intrinsics, read_rig, write_rig
 from recon3d.io.rigs.toml import write_lenses_toml, write_rig_toml
 from recon3d.io.scores import read_scores, write_scores
+from recon3d.io.side_car import write_side_car
 from recon3d.io.tables import write_csv, write_trc
 from recon3d.io.truth import read_truth
-from recon3d.records import Keypoints3D, Motion
+from recon3d.io.usd import write_usd
+from recon3d.records import Animation, Keypoints3D, Motion
+from recon3d.records.animation import animation_of, converted
 
 KEYPOINT_WRITERS: dict[str, Callable[[Path, Iterable[Keypoints3D], int], None]] = {
     ".c3d": write_c3d,
@@ -40,16 +45,29 @@ KEYPOINT_WRITERS: dict[str, Callable[[Path, Iterable[Keypoints3D], int], None]] 
 }
 """Writers of one person's 3D keypoints, from windows."""
 MOTION_WRITERS: dict[str, Callable[[Path, Motion], None]] = {
-    ".bvh": write_bvh,
-    ".glb": write_glb,
     ".angles.csv": write_angles_csv,
     ".angles.parquet": write_angles_parquet,
 }
 """Writers of one person's motion."""
+ANIMATION_WRITERS: dict[str, Callable[[Path, Animation], None]] = {
+    ".bvh": write_bvh,
+    ".fbx": write_fbx,
+    ".glb": write_glb,
+    ".usda": write_usd,
+    ".usdc": write_usd,
+    ".usdz": write_usd,
+}
+"""Writers of a character and its motion."""
+ANIMATION_READERS: dict[str, Callable[[Path], Animation]] = {".bvh": read_bvh, ".glb": read_glb, ".vrm": read_glb}
+"""Readers of characters and their motion."""
+_UNITS = {".bvh": 0.01, ".fbx": 0.01}
 
 
-def write(path: Path | str, data: Keypoints3D | Motion, person: int = 0) -> None:
-    """Write one person's keypoints or motion in the format that the suffix names.
+def write(path: Path | str, data: Keypoints3D | Motion | Animation, person: int = 0) -> None:
+    """Write one person's keypoints or motion, or a character's, in the format that the suffix names.
+
+    Animation files of a `Motion` are y up, in centimetres (BVH, FBX) or metres, with a side-car ``<name>.json``; an
+    `Animation` is written in its own axes and unit where the format can.
 
     Raises:
         InputError: no writer for this suffix; the message lists those there are.
@@ -61,12 +79,24 @@ def write(path: Path | str, data: Keypoints3D | Motion, person: int = 0) -> None
         KEYPOINT_WRITERS[suffix](path, [data], person)
     elif isinstance(data, Motion) and suffix in MOTION_WRITERS:
         MOTION_WRITERS[suffix](path, data)
+    elif isinstance(data, Motion | Animation) and suffix in ANIMATION_WRITERS:
+        animation = plain_animation(data, suffix) if isinstance(data, Motion) else data
+        ANIMATION_WRITERS[suffix](path, animation)
+        if isinstance(data, Motion):
+            write_side_car(path, data, animation)
     else:
-        choices = KEYPOINT_WRITERS if isinstance(data, Keypoints3D) else MOTION_WRITERS
+        choices = {Keypoints3D: KEYPOINT_WRITERS, Motion: {**MOTION_WRITERS, **ANIMATION_WRITERS}, Animation: ANIMATION_WRITERS}[type(data)]
         raise InputError(f"{path.name}: {type(data).__name__} is written as {valid_names(choices)}")
 
 
+def plain_animation(motion: Motion, suffix: str) -> Animation:
+    """A motion by its own joints, in the axes and the unit that are usual in files with this suffix."""
+    return converted(animation_of(motion), "y", _UNITS.get(suffix, 1.0))
+
+
 __all__ = [
+    "ANIMATION_READERS",
+    "ANIMATION_WRITERS",
     "KEYPOINT2D_WRITERS",
     "KEYPOINT_READERS",
     "KEYPOINT_WRITERS",
@@ -74,8 +104,11 @@ __all__ = [
     "RIG_READERS",
     "RIG_WRITERS",
     "KeypointOptions",
+    "plain_animation",
     "read_association",
+    "read_bvh",
     "read_densepose",
+    "read_glb",
     "read_intrinsics",
     "read_keypoints",
     "read_keypoints2d",
@@ -90,6 +123,7 @@ __all__ = [
     "write_bvh",
     "write_c3d",
     "write_csv",
+    "write_fbx",
     "write_glb",
     "write_json",
     "write_keypoints",
@@ -100,5 +134,7 @@ __all__ = [
     "write_rig",
     "write_rig_toml",
     "write_scores",
+    "write_side_car",
     "write_trc",
+    "write_usd",
 ]

@@ -1,130 +1,111 @@
-"""GLB (glTF 2.0): an animated skeleton with a bone-shaped mesh skinned to it; metres, y up, facing +z."""
+"""GLB (glTF 2.0): an animated skeleton with a mesh skinned to it; metres, y up, characters face +z."""
 
-import json
-import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
-from recon3d.geometry import SO3
-from recon3d.geometry.lie import without_sign_flips
-from recon3d.io.axes import FROM_Z_UP, tip_offset, y_up
-from recon3d.io.files import atomic
-from recon3d.io.side_car import write_side_car
-from recon3d.records import Motion
+from recon3d.io.gltf import ARRAY, INDEX, Gltf
+from recon3d.records.animation import Animation, Skin, converted
 
-_FLOAT, _USHORT, _UINT = 5126, 5123, 5125
-_ARRAY, _INDEX = 34962, 34963
 _WIDTH = 0.09  # of a drawn bone, as a share of its length
+_THINNEST_M, _THICKEST_M = 0.008, 0.04
 
 
-class _Buffer:
-    """The binary chunk, its views and accessors."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-        self.views: list[dict[str, Any]] = []
-        self.accessors: list[dict[str, Any]] = []
-
-    def add(self, array: np.ndarray, kind: str, target: int | None = None, bounds: bool = False) -> int:
-        component = {np.dtype(np.float32): _FLOAT, np.dtype(np.uint16): _USHORT, np.dtype(np.uint32): _UINT}[array.dtype]
-        self.data += b"\0" * (-len(self.data) % 4)
-        view: dict[str, Any] = {"buffer": 0, "byteOffset": len(self.data), "byteLength": array.nbytes}
-        if target is not None:
-            view["target"] = target
-        accessor: dict[str, Any] = {"bufferView": len(self.views), "componentType": component, "count": len(array), "type": kind}
-        if bounds:
-            flat = array.reshape(len(array), -1)
-            accessor["min"], accessor["max"] = flat.min(0).tolist(), flat.max(0).tolist()
-        self.data += array.tobytes()
-        self.views.append(view)
-        self.accessors.append(accessor)
-        return len(self.accessors) - 1
-
-
-def write_glb(path: Path, motion: Motion) -> None:
-    """One person's motion, and ``<name>.glb.json`` beside it; opens in Blender, in game engines and in any browser viewer."""
-    place, rotation, offset = y_up(motion)
-    skeleton = motion.armature.skeleton
-    parents = skeleton.parents.tolist()
-    count = len(parents)
-    buffer = _Buffer()
-    rest = motion.armature.rest_positions() @ FROM_Z_UP.T
-    bind = np.tile(np.eye(4, dtype=np.float32), (count, 1, 1))
-    bind[:, 3, :3] = -rest  # stored column by column
-    skin = {"inverseBindMatrices": buffer.add(bind.reshape(count, 16), "MAT4"), "joints": list(range(count)), "skeleton": 0}
-    mesh = _bone_mesh(motion, rest, buffer)
+def write_glb(path: Path, animation: Animation) -> None:
+    """An animation; bones are drawn as a mesh where it has none. Opens in Blender, in game engines and in any browser viewer."""
+    animation = converted(animation, "y", 1.0)
+    skin = bone_mesh(animation) if animation.skin is None else animation.skin
+    count = len(animation.joints)
+    gltf = Gltf({"asset": {"version": "2.0", "generator": "recon3d"}, "scene": 0})
+    bind = np.swapaxes(animation.rest().inverse().matrix(), -1, -2)  # column by column
+    roots = np.flatnonzero(animation.parents < 0).tolist()
     nodes: list[dict[str, Any]] = []
-    for j, name in enumerate(skeleton.joints):
-        node: dict[str, Any] = {"name": name, "translation": (offset[j] if j else np.zeros(3)).tolist()}
-        below = [c for c, p in enumerate(parents) if p == j]
-        if below:
+    for j, name in enumerate(animation.joints):
+        w, x, y, z = animation.rest_turn[j].tolist()
+        node: dict[str, Any] = {"name": name, "translation": animation.rest_place[j].tolist(), "rotation": [x, y, z, w]}
+        if below := animation.children(j):
             node["children"] = below
         nodes.append(node)
-    nodes.append({"name": f"person{motion.person}", "mesh": 0, "skin": 0})
-    document = {
-        "asset": {"version": "2.0", "generator": "recon3d"},
-        "scene": 0,
-        "scenes": [{"nodes": [0, count]}],
+    nodes.append({"name": f"{animation.name} mesh", "mesh": 0, "skin": 0})
+    inverse = gltf.add(np.ascontiguousarray(bind.reshape(count, 16), np.float32), "MAT4")
+    gltf.document |= {
+        "scenes": [{"nodes": [*roots, count]}],
         "nodes": nodes,
-        "skins": [skin],
-        "meshes": [{"primitives": [mesh]}],
+        "skins": [{"inverseBindMatrices": inverse, "joints": list(range(count)), "skeleton": roots[0]}],
+        "meshes": [{"primitives": [_primitive(skin, gltf)]}],
         "materials": [{"pbrMetallicRoughness": {"baseColorFactor": [0.8, 0.6, 0.45, 1.0], "metallicFactor": 0.0}}],
-        "animations": [_animation(motion, place, rotation, buffer)],
-        "accessors": buffer.accessors,
-        "bufferViews": buffer.views,
-        "buffers": [{"byteLength": len(buffer.data) + -len(buffer.data) % 4}],
+        "animations": [add_animation(gltf, animation, range(count))],
     }
-    _write(path, document, buffer.data)
-    write_side_car(path, motion)
+    gltf.write(path)
 
 
-def _animation(motion: Motion, place: np.ndarray, rotation: np.ndarray, buffer: _Buffer) -> dict[str, Any]:
-    time = (motion.time - motion.time[0]).astype(np.float32)[:, None]
-    clock = buffer.add(time, "SCALAR", bounds=True)
-    quaternion = without_sign_flips(SO3(rotation).wxyz())
-    xyzw = quaternion[..., [1, 2, 3, 0]].astype(np.float32)
-    samplers: list[dict[str, Any]] = [{"input": clock, "output": buffer.add(place.astype(np.float32), "VEC3")}]
-    channels: list[dict[str, Any]] = [{"sampler": 0, "target": {"node": 0, "path": "translation"}}]
+def add_animation(gltf: Gltf, animation: Animation, nodes: Any, name: str = "take") -> dict[str, Any]:
+    """The entry of an animation of a document, its arrays added; ``nodes`` are those of its joints."""
+    time = (animation.time - animation.time[0]).astype(np.float32)[:, None]
+    clock = gltf.add(time, "SCALAR", bounds=True)
+    xyzw = animation.rotation[..., [1, 2, 3, 0]].astype(np.float32)
+    samplers: list[dict[str, Any]] = []
+    channels: list[dict[str, Any]] = []
+
+    def add(node: int, path: str, values: np.ndarray, kind: str) -> None:
+        samplers.append({"input": clock, "output": gltf.add(np.ascontiguousarray(values), kind)})
+        channels.append({"sampler": len(samplers) - 1, "target": {"node": node, "path": path}})
+
+    for k, j in enumerate(animation.moving.tolist()):
+        add(nodes[j], "translation", animation.place[:, k].astype(np.float32), "VEC3")
     for j in range(xyzw.shape[1]):
-        samplers.append({"input": clock, "output": buffer.add(np.ascontiguousarray(xyzw[:, j]), "VEC4")})
-        channels.append({"sampler": len(samplers) - 1, "target": {"node": j, "path": "rotation"}})
-    return {"name": "take", "samplers": samplers, "channels": channels}
+        add(nodes[j], "rotation", xyzw[:, j], "VEC4")
+    return {"name": name, "samplers": samplers, "channels": channels}
 
 
-def _bone_mesh(motion: Motion, rest: np.ndarray, buffer: _Buffer) -> dict[str, Any]:
+def bone_mesh(animation: Animation) -> Skin:
     """An octahedron along every bone, carried by the joint that the bone starts at."""
-    parents = motion.armature.skeleton.parents.tolist()
-    bones = [(p, rest[p], rest[c]) for c, p in enumerate(parents) if p >= 0]
+    rest = animation.rest()
+    start_of, parents = rest.translation, animation.parents.tolist()
+    bones = [(p, start_of[p], start_of[c]) for c, p in enumerate(parents) if p >= 0]
     leaves = [j for j in range(len(parents)) if j not in parents]
-    bones += [(j, rest[j], rest[j] + FROM_Z_UP @ tip_offset(motion, j)) for j in leaves]
+    bones += [(j, start_of[j], start_of[j] + rest.rotation.matrix[j] @ animation.tip[j]) for j in leaves]
     start, end = np.array([s for _, s, _ in bones]), np.array([e for _, _, e in bones])
     length = np.linalg.norm(end - start, axis=-1)
-    drawn = length > 1e-6
+    drawn = length * animation.unit_m > 1e-6
     start, along, length = start[drawn], (end - start)[drawn], length[drawn, None]
     owner = np.array([j for j, _, _ in bones])[drawn]
     steep = np.abs(along[:, 2:]) >= 0.9 * length
     side = np.cross(along, np.where(steep, [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]))
     side /= np.linalg.norm(side, axis=-1, keepdims=True)
-    width = np.clip(_WIDTH * length, 0.008, 0.04)
+    width = np.clip(_WIDTH * length, _THINNEST_M / animation.unit_m, _THICKEST_M / animation.unit_m)
     # side x up = -along: (up, side, along) is right-handed, so that faces keep looking outward.
     frame = np.stack([np.cross(along / length, side) * width, -side * width, along], 1)
     corners = _OCTAHEDRON @ frame[:, None] + start[:, None, None]  # bones triangles corners xyz
-    normals = np.cross(corners[:, :, 1] - corners[:, :, 0], corners[:, :, 2] - corners[:, :, 0])
-    normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
     count = corners.shape[0] * _OCTAHEDRON.shape[0] * 3
-    joints = np.zeros((count, 4), np.uint16)
-    joints[:, 0] = np.repeat(owner, count // len(owner))
-    weights = np.tile(np.array([1, 0, 0, 0], np.float32), (count, 1))
+    joint = np.zeros((count, 4), np.int64)
+    joint[:, 0] = np.repeat(owner, count // max(len(owner), 1))
+    weight = np.tile(np.array([1.0, 0.0, 0.0, 0.0]), (count, 1))
+    return Skin(corners.reshape(-1, 3), np.arange(count).reshape(-1, 3), joint, weight)
+
+
+def normals_of(skin: Skin) -> Float[np.ndarray, "vertices 3"]:
+    """Unit normals at vertices, of the triangles around them by their areas."""
+    corners = skin.vertices[skin.triangles]
+    face = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    out = np.zeros_like(skin.vertices)
+    for k in range(3):
+        np.add.at(out, skin.triangles[:, k], face)
+    length = np.linalg.norm(out, axis=-1, keepdims=True)
+    return np.where(length > 0, out / np.maximum(length, 1e-300), [0.0, 1.0, 0.0])
+
+
+def _primitive(skin: Skin, gltf: Gltf) -> dict[str, Any]:
     return {
         "attributes": {
-            "POSITION": buffer.add(corners.reshape(-1, 3).astype(np.float32), "VEC3", _ARRAY, bounds=True),
-            "NORMAL": buffer.add(np.repeat(normals.reshape(-1, 3), 3, axis=0).astype(np.float32), "VEC3", _ARRAY),
-            "JOINTS_0": buffer.add(joints, "VEC4", _ARRAY),
-            "WEIGHTS_0": buffer.add(weights, "VEC4", _ARRAY),
+            "POSITION": gltf.add(skin.vertices.astype(np.float32), "VEC3", ARRAY, bounds=True),
+            "NORMAL": gltf.add(normals_of(skin).astype(np.float32), "VEC3", ARRAY),
+            "JOINTS_0": gltf.add(np.where(skin.weight > 0, skin.joint, 0).astype(np.uint16), "VEC4", ARRAY),
+            "WEIGHTS_0": gltf.add(skin.weight.astype(np.float32), "VEC4", ARRAY),
         },
-        "indices": buffer.add(np.arange(count, dtype=np.uint32)[:, None], "SCALAR", _INDEX),
+        "indices": gltf.add(skin.triangles.reshape(-1, 1).astype(np.uint32), "SCALAR", INDEX),
         "material": 0,
     }
 
@@ -141,13 +122,3 @@ def _octahedron() -> np.ndarray:
 
 
 _OCTAHEDRON = _octahedron()
-
-
-def _write(path: Path, document: dict[str, Any], data: bytearray) -> None:
-    text = json.dumps(document, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 4)
-    binary = bytes(data) + b"\0" * (-len(data) % 4)
-    with atomic(path, "wb") as stream:
-        stream.write(struct.pack("<4sII", b"glTF", 2, 12 + 8 + len(text) + 8 + len(binary)))
-        stream.write(struct.pack("<I4s", len(text), b"JSON") + text)
-        stream.write(struct.pack("<I4s", len(binary), b"BIN\0") + binary)

@@ -1,22 +1,43 @@
 """What animation files cannot hold, in a ``.json`` beside them: which joints were seen when, and which feet stood."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from recon3d.io.files import write_json
-from recon3d.records import Motion, State
+from recon3d.io.tables import frame_rate
+from recon3d.records import Animation, Motion, State
 
 
-def write_side_car(path: Path, motion: Motion) -> None:
-    """``<name>.json`` beside a file."""
-    write_json(path.with_name(path.name + ".json"), side_car(motion))
+def write_side_car(path: Path, motion: Motion, animation: Animation | None = None, source: Mapping[str, Any] | None = None) -> None:
+    """``<name>.json`` beside a file.
+
+    Args:
+        path: of the file.
+        motion: that was written.
+        animation: as which it was, where it was one.
+        source: where it comes from: take and settings.
+    """
+    told: dict[str, object] = {"person": motion.person, "armature": motion.armature.skeleton.name}
+    if animation is not None:
+        told |= {
+            "unit_m": animation.unit_m,
+            "up": animation.up,
+            "handed": "right",
+            "character": animation.name,
+            "frames": len(animation),
+            "frame_rate": frame_rate(animation.time),
+            "joints": list(animation.joints),
+        }
+    write_json(path.with_name(path.name + ".json"), {**told, **side_car(motion), "source": dict(source or {})})
 
 
 def side_car(motion: Motion) -> dict[str, object]:
     """State of every joint, and its contact with the floor, as runs ``[first frame, last frame, state]``.
 
-    Frames are counted from 0 in the file. What is missing is no pose at all: programs that must show one show the last.
+    Frames are those of the motion, counted from 0. What is missing is no pose at all: programs that must show one show the last.
     """
     names = np.array([State(k).name.lower() for k in range(len(State))])
     states = {joint: _runs(names[motion.state[:, j]]) for j, joint in enumerate(motion.armature.joints)}
@@ -28,6 +49,8 @@ def side_car(motion: Motion) -> dict[str, object]:
     return {
         "first_source_frame": int(motion.frame[0]),
         "first_time_s": float(motion.time[0]),
+        "motion_frames": len(motion),
+        "motion_frame_rate": frame_rate(motion.time),
         "states": states,
         "contacts": contacts,
     }

@@ -1,5 +1,6 @@
 """What the stages hand to each other: frozen records that check their own shapes."""
 
+from recon3d.records.animation import Animation
 from recon3d.records.association import Association
 from recon3d.records.frame import Frame
 from recon3d.records.keypoints2d import Keypoints2D, box_diagonal, size_sigma_px
@@ -8,6 +9,7 @@ from recon3d.records.motion import Motion
 from recon3d.records.score_sigma import ScoreSigma, parse_score_sigma
 
 __all__ = [
+    "Animation",
     "Association",
     "Frame",
     "Keypoints2D",

@@ -12,10 +12,10 @@ import pytest
 from recon3d import io
 from recon3d.errors import InputError
 from recon3d.geometry import SO3
-from recon3d.io.axes import FROM_Z_UP
 from recon3d.io.files import atomic
 from recon3d.io.tables import Y_UP, frame_rate
 from recon3d.records import State
+from recon3d.records.animation import FROM_Z_UP
 from recon3d.records.rest import in_rest_pose
 from recon3d.skeleton import joint_angles
 from tests.worlds import solved
@@ -165,11 +165,11 @@ def test_bvh_angles_do_not_jump(tmp_path):
 
 
 def test_a_knee_past_a_right_angle_does_not_flip():
-    from recon3d.io.bvh import continuous, euler_zxy
+    from recon3d.io.euler import continuous, euler
 
     bend = np.deg2rad(np.linspace(0, 150, 60))
     rotation = SO3.exp(np.stack([bend, 0 * bend, 0 * bend], -1)).matrix[:, None]  # a hinge
-    angles = continuous(euler_zxy(rotation))
+    angles = continuous(euler(rotation, "ZXY"))
     assert np.abs(np.diff(angles, axis=0)).max() < 0.05
     z, x, y = np.moveaxis(angles[:, 0], -1, 0)
     turn = [SO3.exp(np.stack([a * (k == i) for i in range(3)], -1)) for a, k in ((z, 2), (x, 0), (y, 1))]
@@ -293,8 +293,8 @@ def test_unknown_suffixes_list_the_known_ones(take, tmp_path):
     _, world, motion = take
     with pytest.raises(InputError, match=r"\.c3d, \.csv, \.trc"):
         io.write(tmp_path / "a.fbx", world)
-    with pytest.raises(InputError, match=r"\.bvh, \.glb"):
-        io.write(tmp_path / "a.fbx", motion)
+    with pytest.raises(InputError, match=r"\.bvh, \.fbx, \.glb"):
+        io.write(tmp_path / "a.abc", motion)
 
 
 def test_a_writer_can_be_added(take, tmp_path, monkeypatch):
