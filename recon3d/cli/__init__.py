@@ -82,7 +82,10 @@ class Export:
     take: Positional[Path]
     """Take folder."""
     to: tuple[str, ...] = ("bvh",)
-    """Formats: bvh, glb, csv, trc, c3d, angles.csv, angles.parquet."""
+    """Formats: bvh, fbx, glb, usda, usdc, usdz, amass.npz, csv, trc, c3d, angles.csv, angles.parquet."""
+    preset: str = ""
+    """Whose names, axes, unit and rest pose animation files have: blender, cmu, lafan1, maya, mixamo, motionbuilder, rokoko, smpl,
+    unity, unreal, vrm, or a .toml file of one's own."""
     rest: Literal["T", "A"] = "T"
     """Pose at rest in motion files: arms spread, or 45 degrees down."""
 
@@ -292,7 +295,7 @@ def _export(command: Export) -> None:
 
     from recon3d.pipeline import Take, export_take
 
-    for path in export_take(Take.existing(command.take), [f.removeprefix(".") for f in command.to], command.rest):
+    for path in export_take(Take.existing(command.take), [f.removeprefix(".") for f in command.to], command.rest, command.preset):
         Console().print(str(path), soft_wrap=True, markup=False)
 
 

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from recon3d.errors import InputError, valid_names
+from recon3d.io.amass import read_amass, write_amass
 from recon3d.io.angles import write_angles_csv, write_angles_parquet
 from recon3d.io.bvh import read_bvh, write_bvh
-from recon3d.io.c3d import write_c3d
+from recon3d.io.c3d import read_c3d, write_c3d
 from recon3d.io.densepose import read_densepose
 from recon3d.io.fbx import write_fbx
 from recon3d.io.files import write_json
@@ -32,7 +33,7 @@ from recon3d.io.rigs import RIG_READERS, RIG_WRITERS, read_intrinsics, read_rig,
 from recon3d.io.rigs.toml import write_lenses_toml, write_rig_toml
 from recon3d.io.scores import read_scores, write_scores
 from recon3d.io.side_car import write_side_car
-from recon3d.io.tables import write_csv, write_trc
+from recon3d.io.tables import read_trc, write_csv, write_trc
 from recon3d.io.truth import read_truth
 from recon3d.io.usd import write_usd
 from recon3d.records import Animation, Keypoints3D, Motion
@@ -50,6 +51,7 @@ MOTION_WRITERS: dict[str, Callable[[Path, Motion], None]] = {
 }
 """Writers of one person's motion."""
 ANIMATION_WRITERS: dict[str, Callable[[Path, Animation], None]] = {
+    ".amass.npz": write_amass,
     ".bvh": write_bvh,
     ".fbx": write_fbx,
     ".glb": write_glb,
@@ -58,7 +60,7 @@ ANIMATION_WRITERS: dict[str, Callable[[Path, Animation], None]] = {
     ".usdz": write_usd,
 }
 """Writers of a character and its motion."""
-ANIMATION_READERS: dict[str, Callable[[Path], Animation]] = {".bvh": read_bvh, ".glb": read_glb, ".vrm": read_glb}
+ANIMATION_READERS: dict[str, Callable[[Path], Animation]] = {".amass.npz": read_amass, ".bvh": read_bvh, ".glb": read_glb, ".vrm": read_glb}
 """Readers of characters and their motion."""
 _UNITS = {".bvh": 0.01, ".fbx": 0.01}
 
@@ -74,7 +76,7 @@ def write(path: Path | str, data: Keypoints3D | Motion | Animation, person: int 
     """
     path = Path(path)
     two = "".join(path.suffixes[-2:]).lower()
-    suffix = two if two in MOTION_WRITERS else path.suffix.lower()
+    suffix = two if two in {*MOTION_WRITERS, *ANIMATION_WRITERS} else path.suffix.lower()
     if isinstance(data, Keypoints3D) and suffix in KEYPOINT_WRITERS:
         KEYPOINT_WRITERS[suffix](path, [data], person)
     elif isinstance(data, Motion) and suffix in MOTION_WRITERS:
@@ -105,8 +107,10 @@ __all__ = [
     "RIG_WRITERS",
     "KeypointOptions",
     "plain_animation",
+    "read_amass",
     "read_association",
     "read_bvh",
+    "read_c3d",
     "read_densepose",
     "read_glb",
     "read_intrinsics",
@@ -117,8 +121,10 @@ __all__ = [
     "read_openpose",
     "read_rig",
     "read_scores",
+    "read_trc",
     "read_truth",
     "write",
+    "write_amass",
     "write_association",
     "write_bvh",
     "write_c3d",

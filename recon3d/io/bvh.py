@@ -18,14 +18,14 @@ from recon3d.io.files import atomic, read_text
 from recon3d.io.tables import frame_rate
 from recon3d.records.animation import Animation
 
-ORDER = "ZXY"
 _CHUNK = 2000  # frames of text at once
 _MAX_DEPTH = 500
 
 
-def write_bvh(path: Path, animation: Animation, order: str = ORDER) -> None:
-    """An animation; ``order`` is that of the rotation channels: with "ZXY" R = Rz Rx Ry on column vectors."""
+def write_bvh(path: Path, animation: Animation) -> None:
+    """An animation; the order of rotations is its own: with "ZXY" R = Rz Rx Ry on column vectors."""
     joints: list[int] = []
+    order = animation.order
     lines = ["HIERARCHY"]
     rotations = " ".join(f"{axis}rotation" for axis in order)
     moving = set(animation.moving.tolist())

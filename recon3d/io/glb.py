@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from recon3d.io.gltf import ARRAY, INDEX, Gltf
-from recon3d.records.animation import Animation, Skin, converted
+from recon3d.records.animation import Animation, Skin, stood
 
 _WIDTH = 0.09  # of a drawn bone, as a share of its length
 _THINNEST_M, _THICKEST_M = 0.008, 0.04
@@ -15,7 +15,7 @@ _THINNEST_M, _THICKEST_M = 0.008, 0.04
 
 def write_glb(path: Path, animation: Animation) -> None:
     """An animation; bones are drawn as a mesh where it has none. Opens in Blender, in game engines and in any browser viewer."""
-    animation = converted(animation, "y", 1.0)
+    animation = stood(animation, "y", 1.0)
     skin = bone_mesh(animation) if animation.skin is None else animation.skin
     count = len(animation.joints)
     gltf = Gltf({"asset": {"version": "2.0", "generator": "recon3d"}, "scene": 0})

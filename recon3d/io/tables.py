@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from recon3d.errors import InputError
-from recon3d.io.files import atomic
+from recon3d.io.files import atomic, read_text
+from recon3d.io.markers import markers
 from recon3d.records import Keypoints3D, State
 
 Y_UP = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
@@ -66,6 +67,40 @@ def write_trc(path: Path, windows: Iterable[Keypoints3D], person: int = 0) -> No
             axes = "\t".join(f"X{k}\tY{k}\tZ{k}" for k in range(1, len(joints) + 1))
             stream.write(f"\t\t{axes}\n\n")
             shutil.copyfileobj(body, stream, 1 << 20)
+
+
+def read_trc(path: Path | str) -> Keypoints3D:
+    """Markers of a TRC file by their names, in metres and our axes (the file's y is up); empty cells are missing.
+
+    Raises:
+        InputError: what is not TRC, with the line; a cut file.
+    """
+    path = Path(path)
+    lines = read_text(path).splitlines()
+    if len(lines) < 6 or not lines[0].startswith("PathFileType"):
+        raise InputError(f"{path} is not a TRC file: it must begin with PathFileType")
+    head = dict(zip(lines[1].split(), lines[2].split(), strict=False))
+    unit = {"m": 1.0, "mm": 0.001, "cm": 0.01}.get(head.get("Units", ""))
+    if unit is None:
+        raise InputError(f"{path}, line 3: unit {head.get('Units')!r} is not m, cm or mm")
+    names = [cell.strip() for cell in lines[3].split("\t")[2:] if cell.strip()]
+    start = next((k for k in range(5, len(lines)) if lines[k].strip()), len(lines))
+    rows: list[list[float]] = []
+    for number, line in enumerate(lines[start:], start + 1):
+        cells = line.rstrip("\n").split("\t")
+        if not line.strip():
+            continue
+        cells = (cells + [""] * (2 + 3 * len(names)))[: 2 + 3 * len(names)]
+        try:
+            rows.append([float(cell) if cell.strip() else float("nan") for cell in cells])
+        except ValueError as error:
+            raise InputError(f"{path}, line {number}: {error}") from None
+    values = np.array(rows).reshape(len(rows), 2 + 3 * len(names))
+    announced = head.get("NumFrames", "")
+    if not rows or (announced.isdigit() and int(announced) != len(rows)):
+        raise InputError(f"{path}: {announced} frames are announced, {len(rows)} are there")
+    xyz = unit * values[:, 2:].reshape(len(rows), len(names), 3) @ Y_UP
+    return markers(names, values[:, 0].astype(np.int64), values[:, 1].copy(), xyz)
 
 
 def frame_rate(time: np.ndarray) -> float:

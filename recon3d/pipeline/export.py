@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from recon3d import io
+from recon3d.characters import dressed, load_preset
 from recon3d.errors import InputError, valid_names
 from recon3d.pipeline.take import Take, world_readers
 from recon3d.records import Keypoints3D
@@ -11,19 +12,32 @@ from recon3d.records.keypoints3d import of_people
 from recon3d.records.rest import in_rest_pose
 
 
-def export_take(take: Take, formats: Sequence[str], rest: str = "T") -> tuple[Path, ...]:
-    """Write every person's keypoints or motion in these formats (suffixes without the dot); ``rest`` is the motion's rest pose.
+def known_formats() -> tuple[str, ...]:
+    """Suffixes without the dot."""
+    return tuple(s.removeprefix(".") for s in (*io.KEYPOINT_WRITERS, *io.MOTION_WRITERS, *io.ANIMATION_WRITERS))
+
+
+def export_take(take: Take, formats: Sequence[str], rest: str = "T", preset: str = "") -> tuple[Path, ...]:
+    """Write every person's keypoints or motion in these formats (suffixes without the dot).
+
+    Args:
+        take: where from, and where to.
+        formats: suffixes.
+        rest: the motion's pose at rest; a preset has its own.
+        preset: whose names, axes, unit and rest pose animation files have (`recon3d.characters`); "" for our own.
 
     Raises:
-        InputError: a format that there is none of; the message lists those there are.
+        InputError: a format or preset that there is none of; the message lists those there are.
     """
+    wanted = load_preset(preset) if preset else None
     formats = [f.lower().removeprefix(".") for f in formats]
     if not formats:
         raise InputError("no format to export to")
-    unknown = [f for f in formats if f".{f}" not in io.KEYPOINT_WRITERS and f".{f}" not in io.MOTION_WRITERS]
+    unknown = [f for f in formats if f not in known_formats()]
     if unknown:
-        known = [s.removeprefix(".") for s in (*io.KEYPOINT_WRITERS, *io.MOTION_WRITERS)]
-        raise InputError(f"no format {', '.join(unknown)}; there are {valid_names(known)}")
+        raise InputError(f"no format {', '.join(unknown)}; there are {valid_names(known_formats())}")
+    if wanted is not None and not any(f".{f}" in io.ANIMATION_WRITERS for f in formats):
+        raise InputError(f"a preset is for animation files ({valid_names(io.ANIMATION_WRITERS)}), not for {', '.join(formats)}")
     people = take.people()
     lacking = [name for name in people if not take.motion(name).is_file()]
     if lacking or not people:
@@ -32,12 +46,20 @@ def export_take(take: Take, formats: Sequence[str], rest: str = "T") -> tuple[Pa
     written: list[Path] = []
     for name, person in people.items():
         for suffix in (f".{f}" for f in formats):
-            target = take.export(name, suffix)
             if suffix in io.KEYPOINT_WRITERS:
+                target = take.export(name, suffix)
                 io.KEYPOINT_WRITERS[suffix](target, (of_people(world, [person]) for world in _windows(take)), 0)
+            elif suffix in io.MOTION_WRITERS:
+                target = take.export(name, suffix)
+                io.MOTION_WRITERS[suffix](target, io.read_motion(take.motion(name)))
             else:
+                target = take.export(name, f".{wanted.name}{suffix}" if wanted else suffix)
                 motion = io.read_motion(take.motion(name))
-                io.MOTION_WRITERS[suffix](target, motion if "angles" in suffix else in_rest_pose(motion, rest))
+                shape = load_preset("smpl") if suffix == ".amass.npz" else wanted
+                animation = dressed(motion, shape) if shape else io.plain_animation(in_rest_pose(motion, rest), suffix)
+                io.ANIMATION_WRITERS[suffix](target, animation)
+                about = {"take": take.folder.name, "preset": wanted.name if wanted else "", "rest": wanted.rest if wanted else rest}
+                io.write_side_car(target, motion, animation, about)
             written.append(target)
     return tuple(written)
 

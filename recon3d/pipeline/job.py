@@ -21,7 +21,7 @@ from recon3d.detect import identity_of, output_of
 from recon3d.errors import CameraError, InputError
 from recon3d.geometry import CameraRig
 from recon3d.geometry.threads import single_threaded
-from recon3d.io.c3d import C3D_MAX_FRAMES
+from recon3d.io import ANIMATION_WRITERS
 from recon3d.io.files import atomic
 from recon3d.multiview import (
     Agreement,
@@ -149,26 +149,16 @@ def _run(job: Job, progress: Progress) -> Result:
     _write_take_toml(take, job, found, prints, stages, cast)
     absent = {name: float((timeline.rows[v] < 0).mean()) for v, name in enumerate(rig.names)}
     absent |= {name: 1.0 for name in whole.names if name not in rig.names}
-    formats, notes = _formats(job, rig, len(timeline.frame))
-    notes = [*found_people.notes, *notes]
-    summary = summarise(seen, readers, people, cast.refused, known, absent, notes, job.settings.multiview)
+    summary = summarise(seen, readers, people, cast.refused, known, absent, list(found_people.notes), job.settings.multiview)
     report = write_report(take, summary, rig, readers, people)
-    exports = export_take(take, formats, job.settings.export.rest)
+    wanted = job.settings.export
+    shaped = any(f".{f}" in ANIMATION_WRITERS for f in wanted.formats)
+    exports = export_take(take, wanted.formats, wanted.rest, wanted.preset if shaped else "")
     return Result(take, summary, (*exports, *report))
 
 
 def _of_people(reader: Callable[[], Keypoints3D], people: tuple[int, ...]) -> Keypoints3D:
     return of_people(reader(), people)
-
-
-def _formats(job: Job, rig: CameraRig, frames: int) -> tuple[list[str], list[str]]:
-    """What can be exported, and what there is to say about what cannot or was not used."""
-    notes: list[str] = []
-    formats = list(job.settings.export.formats)
-    if frames > C3D_MAX_FRAMES and "c3d" in formats:
-        formats.remove("c3d")
-        notes.append(f"No C3D file: it counts up to {C3D_MAX_FRAMES} frames, this take has {frames}. Export part of it with --frames.")
-    return formats, notes
 
 
 def _checked(job: Job) -> tuple[CameraRig, Inputs]:

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from recon3d.characters import load_preset
 from recon3d.detect import TrackSettings
 from recon3d.errors import InputError, all_faults, valid_names
-from recon3d.io import KEYPOINT_WRITERS, MOTION_WRITERS
 from recon3d.io.files import read_toml
 from recon3d.motion import MotionSettings
 from recon3d.multiview import MultiviewSettings
+from recon3d.pipeline.export import known_formats
 from recon3d.records.rest import REST_POSES
 
 
@@ -23,10 +24,14 @@ class ExportSettings:
     """Formats by suffix."""
     rest: str = "T"
     """Pose at rest in motion files: T (arms spread) or A (arms 45 degrees down)."""
+    preset: str = ""
+    """Program whose names, axes, unit and rest pose animation files have (recon3d export --help lists them); "" for our own."""
 
     def __post_init__(self) -> None:
         if self.rest not in REST_POSES:
             raise InputError(f"rest must be one of {', '.join(REST_POSES)}, not {self.rest!r}")
+        if self.preset:
+            load_preset(self.preset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +68,8 @@ def settings_of(data: dict[str, Any], path: Path) -> Settings:
         values[name] = _fill(kind, table, name, faults)
     export: ExportSettings | None = values.get("export")
     for suffix in export.formats if export else ():
-        if f".{suffix}" not in {*KEYPOINT_WRITERS, *MOTION_WRITERS}:
-            known = [s.removeprefix(".") for s in (*KEYPOINT_WRITERS, *MOTION_WRITERS)]
-            faults.append(f"[export] format {suffix!r} is not one of {valid_names(known)}")
+        if suffix not in known_formats():
+            faults.append(f"[export] format {suffix!r} is not one of {valid_names(known_formats())}")
     if faults:
         raise InputError(all_faults(faults, f"{path} cannot be used:"))
     return Settings(**values)

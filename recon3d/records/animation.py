@@ -18,6 +18,7 @@ from recon3d.records.motion import Motion
 UPS = ("y", "z")
 FROM_Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 """From our world (z up, who faces us faces -y) to y up: x stays, our z becomes y, and who faces -y faces +z."""
+_TURNS = {("y", "z"): SO3(FROM_Z_UP.T), ("z", "y"): SO3(FROM_Z_UP)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,6 +58,7 @@ class Animation:
         rotation: wxyz, parent_from_joint, without flips of sign.
         unit_m: metres that a unit is long.
         up: axis of the world that points up, "y" or "z"; right-handed.
+        order: of rotations in files that hold angles about three axes and leave the order open (BVH).
         skin: mesh, where there is one.
     """
 
@@ -72,6 +74,7 @@ class Animation:
     rotation: Float[np.ndarray, "frames joints 4"]
     unit_m: float = 1.0
     up: str = "z"
+    order: str = "ZXY"
     skin: Skin | None = None
 
     def __post_init__(self) -> None:
@@ -152,8 +155,7 @@ def animation_of(motion: Motion) -> Animation:
 
 def converted(animation: Animation, up: str, unit_m: float) -> Animation:
     """The same in other axes and another unit; frames of joints that were parallel to the world's stay so."""
-    turns = {("y", "z"): FROM_Z_UP.T, ("z", "y"): FROM_Z_UP}
-    turn = turns.get((animation.up, up), np.eye(3))
+    turn = _TURNS.get((animation.up, up), SO3.identity()).matrix
     scale = animation.unit_m / unit_m
 
     def place(values: np.ndarray) -> np.ndarray:
@@ -174,6 +176,31 @@ def converted(animation: Animation, up: str, unit_m: float) -> Animation:
         unit_m=unit_m,
         up=up,
         skin=None if skin is None else replace(skin, vertices=place(skin.vertices)),
+    )
+
+
+def stood(animation: Animation, up: str, unit_m: float) -> Animation:
+    """The same character in a world of other axes and another unit: it is turned as a whole, its joints' frames stay its own."""
+    world = _TURNS.get((animation.up, up), SO3.identity())
+    scale = animation.unit_m / unit_m
+    root = animation.parents < 0
+    carried = root[animation.moving]
+    turn = np.where(root[:, None, None], world.matrix, np.eye(3))
+    skin = animation.skin
+
+    def turned(wxyz: Float[np.ndarray, "*batch joints 4"]) -> Float[np.ndarray, "*batch joints 4"]:
+        return SO3(turn @ SO3.from_wxyz(wxyz).matrix).wxyz()
+
+    return replace(
+        animation,
+        rest_place=scale * (turn @ animation.rest_place[..., None])[..., 0],
+        rest_turn=turned(animation.rest_turn),
+        tip=scale * animation.tip,
+        place=scale * np.where(carried[:, None], animation.place @ world.matrix.T, animation.place),
+        rotation=without_sign_flips(turned(animation.rotation)),
+        unit_m=unit_m,
+        up=up,
+        skin=None if skin is None else replace(skin, vertices=scale * (skin.vertices @ world.matrix.T)),
     )
 
 
@@ -208,7 +235,9 @@ def _tip(motion: Motion, joint: int) -> Float[np.ndarray, "3"]:
     at = motion.armature.attachments
     mine = at.offset[at.joint == joint]
     if len(mine) and np.linalg.norm(mine, axis=1).max() > 0.02:
-        return mine[np.linalg.norm(mine, axis=1).argmax()] * np.array([0.0, 1.0, 1.0])
+        farthest = mine[np.linalg.norm(mine, axis=1).argmax()]
+        # A bone in the middle of the body ends in the middle, whatever ears it has.
+        return farthest * np.array([0.0, 1.0, 1.0]) if motion.armature.skeleton.mirror[joint] == joint else farthest.copy()
     own = motion.armature.rest_offset[joint]
     size = float(np.linalg.norm(own))
     return own * (0.35 if size > 0.15 else 0.6) if size > 0 else np.array([0.0, 0.0, 0.1])

@@ -21,7 +21,9 @@ def places_of(path: Path, joints: tuple[str, ...], unit_m: float, up: str = "y")
 
 
 def _bvh(path, joints):
-    bvh = pybvh.read_bvh_file(str(path))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it guesses which axis is up from bones that lie along x
+        bvh = pybvh.read_bvh_file(str(path))
     places = np.asarray(bvh.joint_positions())[:, [list(bvh.joint_names).index(j) for j in joints]]
     return places, _bvhio(path, joints), 1 / bvh.frame_time
 
