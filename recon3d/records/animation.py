@@ -184,19 +184,20 @@ def stood(animation: Animation, up: str, unit_m: float) -> Animation:
     world = _TURNS.get((animation.up, up), SO3.identity())
     scale = animation.unit_m / unit_m
     root = animation.parents < 0
-    carried = root[animation.moving]
-    turn = np.where(root[:, None, None], world.matrix, np.eye(3))
     skin = animation.skin
 
     def turned(wxyz: Float[np.ndarray, "*batch joints 4"]) -> Float[np.ndarray, "*batch joints 4"]:
-        return SO3(turn @ SO3.from_wxyz(wxyz).matrix).wxyz()
+        out = wxyz.copy()
+        if up != animation.up:
+            out[..., root, :] = SO3(world.matrix @ SO3.from_wxyz(wxyz[..., root, :]).matrix).wxyz()
+        return out
 
     return replace(
         animation,
-        rest_place=scale * (turn @ animation.rest_place[..., None])[..., 0],
+        rest_place=scale * np.where(root[:, None], animation.rest_place @ world.matrix.T, animation.rest_place),
         rest_turn=turned(animation.rest_turn),
         tip=scale * animation.tip,
-        place=scale * np.where(carried[:, None], animation.place @ world.matrix.T, animation.place),
+        place=scale * np.where(root[animation.moving][:, None], animation.place @ world.matrix.T, animation.place),
         rotation=without_sign_flips(turned(animation.rotation)),
         unit_m=unit_m,
         up=up,

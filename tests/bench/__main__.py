@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from tests.bench import calibration, edge, evidence, main_job, motion, people, triangulation
+from tests.bench import calibration, delivery, edge, evidence, main_job, motion, people, triangulation
 from tests.bench.table import show
 
 FAMILIES = {
@@ -14,6 +14,7 @@ FAMILIES = {
     "evidence": evidence.run,
     "people": people.run,
     "motion": motion.run,
+    "delivery": delivery.run,
     "edge": edge.run,
 }
 
