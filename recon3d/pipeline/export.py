@@ -53,12 +53,12 @@ def export_take(take: Take, formats: Sequence[str], rest: str = "T", preset: str
                 target = take.export(name, suffix)
                 io.MOTION_WRITERS[suffix](target, io.read_motion(take.motion(name)))
             else:
-                target = take.export(name, f".{wanted.name}{suffix}" if wanted else suffix)
-                motion = io.read_motion(take.motion(name))
                 shape = load_preset("smpl") if suffix == ".amass.npz" else wanted
+                target = take.export(name, f".{wanted.name}{suffix}" if wanted and shape is wanted else suffix)
+                motion = io.read_motion(take.motion(name))
                 animation = dressed(motion, shape) if shape else io.plain_animation(in_rest_pose(motion, rest), suffix)
                 io.ANIMATION_WRITERS[suffix](target, animation)
-                about = {"take": take.folder.name, "preset": wanted.name if wanted else "", "rest": wanted.rest if wanted else rest}
+                about = {"take": take.folder.name, "preset": shape.name if shape else "", "rest": shape.rest if shape else rest}
                 io.write_side_car(target, motion, animation, about)
             written.append(target)
     return tuple(written)

@@ -1,5 +1,6 @@
 """What is done with a take that is there: its motion again, its exports again."""
 
+import json
 import re
 import shutil
 
@@ -42,9 +43,15 @@ def test_exports_again(take, tmp_path):
     written = pipeline.export_take(Take.existing(copy), ["bvh", "csv"])
     assert [p.name for p in written] == ["0.bvh", "0.csv"]
     assert (copy / "exports" / "0.csv").read_bytes() == (take.take.folder / "exports" / "0.csv").read_bytes()
+    presets = pipeline.export_take(Take.existing(copy), ["fbx", "amass.npz"], preset="unreal")
+    assert [p.name for p in presets] == ["0.unreal.fbx", "0.amass.npz"]
+    told = json.loads((copy / "exports" / "0.unreal.fbx.json").read_text())
+    assert told["source"] == {"take": "take", "preset": "unreal", "rest": "A"} and told["up"] == "z" and told["joints"][0] == "root"
+    with pytest.raises(InputError, match="not for csv"):
+        pipeline.export_take(Take.existing(copy), ["csv"], preset="unreal")
     shutil.rmtree(copy / "stages")
     pipeline.export_take(Take.existing(copy), ["trc"])
-    with pytest.raises(InputError, match="bvh, c3d, csv, glb, trc"):
-        pipeline.export_take(Take.existing(copy), ["fbx"])
+    with pytest.raises(InputError, match="bvh, c3d, csv, fbx, glb"):
+        pipeline.export_take(Take.existing(copy), ["abc"])
     with pytest.raises(InputError, match="not a take folder"):
         Take.existing(tmp_path)
