@@ -81,10 +81,10 @@ def test_what_the_file_says_goes_before_what_the_user_says(tmp_path):
     np.testing.assert_allclose(found.time, found.frame / 30)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300, 0.0])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300, 0.0, 1e-60])
 def test_numbers_that_are_no_pixels_are_absent(tmp_path, value):
     points = np.full((1, 17, 3), 50.0)
-    points[0, 3, :2], points[0, 4, 2] = value, value
+    points[0, 3, :2], points[0, 4, 2] = 0.0 if value == 1e-60 else value, value  # a place may be as small as it likes
     found = FoundKeypoints(tmp_path, "a", load_layout("coco_17"), PeopleRows.of(np.zeros(1, int), points), "heatmap").to_record(OPTIONS)
     assert np.isnan(found.xy[0, 0, 3:5]).all()
     assert (found.confidence[0, 0, 3:5] == 0).all()

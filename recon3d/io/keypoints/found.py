@@ -209,7 +209,9 @@ class FoundKeypoints:
         with np.errstate(invalid="ignore", over="ignore"):  # a file may hold any number
             sensible = (np.abs(rows.xy * scale) < _ABSURD).all(-1)
             # Absent is spelled in many ways; both coordinates 0 is one of them in nearly all formats.
-            return sensible & (rows.confidence > 0) & (rows.confidence < _ABSURD) & (rows.xy != 0).any(-1)
+            # A score so small that single precision has none of it is none.
+            scored = (rows.confidence.astype(np.float32) > 0) & (rows.confidence < _ABSURD)
+            return sensible & scored & (rows.xy != 0).any(-1)
 
     def _refuse_outside(self, xy: Float[np.ndarray, "rows joints 2"], size: Size) -> None:
         known = np.isfinite(xy[..., 0])
