@@ -91,6 +91,26 @@ class Export:
 
 
 @dataclass(frozen=True)
+class Stream:
+    """Send a take's motion over the network at its own pace; Ctrl-C ends it."""
+
+    take: Positional[Path]
+    """Take folder."""
+    vmc: str | None = None
+    """host:port of a program that takes the VMC protocol (VRM characters); port 39539 by default."""
+    udp_json: str | None = None
+    """host:port that gets one JSON object a frame; port 39570 by default."""
+    osc: str | None = None
+    """host:port that gets plain OSC messages by joint; port 39580 by default."""
+    people: tuple[int, ...] = ()
+    """Ids; everybody by default."""
+    speed: float = 1.0
+    """Times as fast as it was."""
+    loop: bool = False
+    """Over and over."""
+
+
+@dataclass(frozen=True)
 class People:
     """List who was found in a take and who was refused, with pictures; people.toml in the take folder changes it."""
 
@@ -125,7 +145,9 @@ class Doctor:
     """Check that everything recon3d needs loads and works on this machine."""
 
 
-Command = Demo | Reconstruct | Detect | Convert | Motion | Export | Judge | People | Report | Calibrate | Quantise | Systems | Doctor
+Command = (
+    Demo | Reconstruct | Detect | Convert | Motion | Export | Stream | Judge | People | Report | Calibrate | Quantise | Systems | Doctor
+)
 
 
 def main() -> None:
@@ -164,6 +186,8 @@ def _run(command: Command) -> None:
         _motion(command)
     elif isinstance(command, Export):
         _export(command)
+    elif isinstance(command, Stream):
+        _stream(command)
     elif isinstance(command, Judge):
         _judge(command)
     elif isinstance(command, People):
@@ -297,6 +321,30 @@ def _export(command: Export) -> None:
 
     for path in export_take(Take.existing(command.take), [f.removeprefix(".") for f in command.to], command.rest, command.preset):
         Console().print(str(path), soft_wrap=True, markup=False)
+
+
+def _stream(command: Stream) -> None:
+    from rich.console import Console
+
+    from recon3d.errors import InputError, valid_names
+    from recon3d.io import read_motion
+    from recon3d.pipeline import Take
+    from recon3d.streams import parse_address, stream
+
+    take = Take.existing(command.take)
+    asked = {"vmc": command.vmc, "json": command.udp_json, "osc": command.osc}
+    targets = [(kind, parse_address(text, kind)) for kind, text in asked.items() if text is not None]
+    if not targets:
+        raise InputError("say where to: --vmc, --udp-json or --osc with host:port")
+    people = take.people()
+    unknown = [str(p) for p in command.people if p not in people.values()]
+    if unknown:
+        raise InputError(f"nobody with id {', '.join(unknown)} in {take.folder}; there are {valid_names(map(str, people.values()))}")
+    motions = [read_motion(take.motion(name)) for name, person in people.items() if not command.people or person in command.people]
+    for kind, address in targets:
+        Console().print(f"{kind} to {address.host}:{address.port}", markup=False)
+    sent = stream(motions, targets, command.speed, command.loop)
+    Console().print(f"{sent} messages sent")
 
 
 def _judge(command: Judge) -> None:
