@@ -91,6 +91,18 @@ class Export:
 
 
 @dataclass(frozen=True)
+class Retarget:
+    """Put a take's motion on a character of your own; its mesh and skin stay as they are."""
+
+    take: Positional[Path]
+    """Take folder."""
+    to: Path
+    """Character: .glb, .vrm or .bvh."""
+    map: str = "auto"
+    """auto, or a TOML file with a table [map] of "their joint" = "our_joint"."""
+
+
+@dataclass(frozen=True)
 class Stream:
     """Send a take's motion over the network at its own pace; Ctrl-C ends it."""
 
@@ -146,7 +158,21 @@ class Doctor:
 
 
 Command = (
-    Demo | Reconstruct | Detect | Convert | Motion | Export | Stream | Judge | People | Report | Calibrate | Quantise | Systems | Doctor
+    Demo
+    | Reconstruct
+    | Detect
+    | Convert
+    | Motion
+    | Export
+    | Retarget
+    | Stream
+    | Judge
+    | People
+    | Report
+    | Calibrate
+    | Quantise
+    | Systems
+    | Doctor
 )
 
 
@@ -186,6 +212,8 @@ def _run(command: Command) -> None:
         _motion(command)
     elif isinstance(command, Export):
         _export(command)
+    elif isinstance(command, Retarget):
+        _retarget(command)
     elif isinstance(command, Stream):
         _stream(command)
     elif isinstance(command, Judge):
@@ -320,6 +348,15 @@ def _export(command: Export) -> None:
     from recon3d.pipeline import Take, export_take
 
     for path in export_take(Take.existing(command.take), [f.removeprefix(".") for f in command.to], command.rest, command.preset):
+        Console().print(str(path), soft_wrap=True, markup=False)
+
+
+def _retarget(command: Retarget) -> None:
+    from rich.console import Console
+
+    from recon3d.pipeline import Take, retarget_take
+
+    for path in retarget_take(Take.existing(command.take), command.to, command.map):
         Console().print(str(path), soft_wrap=True, markup=False)
 
 

@@ -16,6 +16,7 @@ from recon3d.io.densepose import read_densepose
 from recon3d.io.fbx import write_fbx
 from recon3d.io.files import write_json
 from recon3d.io.glb import write_glb
+from recon3d.io.glb_onto import humanoid_of, write_glb_onto
 from recon3d.io.glb_read import read_glb
 from recon3d.io.keypoints import KEYPOINT2D_WRITERS, KEYPOINT_READERS, KeypointOptions, read_keypoints, write_keypoints
 from recon3d.io.keypoints.openpose import read_openpose
@@ -106,6 +107,7 @@ __all__ = [
     "RIG_READERS",
     "RIG_WRITERS",
     "KeypointOptions",
+    "humanoid_of",
     "plain_animation",
     "read_amass",
     "read_association",
@@ -131,6 +133,7 @@ __all__ = [
     "write_csv",
     "write_fbx",
     "write_glb",
+    "write_glb_onto",
     "write_json",
     "write_keypoints",
     "write_keypoints2d",

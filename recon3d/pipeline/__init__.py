@@ -2,7 +2,7 @@
 
 from recon3d.pipeline.again import job_of, with_motion
 from recon3d.pipeline.detection import Detected, DetectJob, detect_videos, find_videos
-from recon3d.pipeline.export import export_take
+from recon3d.pipeline.export import export_take, retarget_take
 from recon3d.pipeline.job import Job, Progress, Result, run
 from recon3d.pipeline.judge import judge_take
 from recon3d.pipeline.pictures import everybody_in, picture_everybody
@@ -27,6 +27,7 @@ __all__ = [
     "judge_take",
     "load_settings",
     "picture_everybody",
+    "retarget_take",
     "run",
     "with_motion",
 ]

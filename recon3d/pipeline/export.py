@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from recon3d import io
-from recon3d.characters import dressed, load_preset
+from recon3d.characters import auto_map, dressed, load_preset, read_map, retargeted
 from recon3d.errors import InputError, valid_names
 from recon3d.pipeline.take import Take, world_readers
 from recon3d.records import Keypoints3D
@@ -61,6 +61,39 @@ def export_take(take: Take, formats: Sequence[str], rest: str = "T", preset: str
                 about = {"take": take.folder.name, "preset": shape.name if shape else "", "rest": shape.rest if shape else rest}
                 io.write_side_car(target, motion, animation, about)
             written.append(target)
+    return tuple(written)
+
+
+def retarget_take(take: Take, character: Path, mapping: str = "auto") -> tuple[Path, ...]:
+    """Every person's motion on somebody's own character (.glb, .vrm or .bvh), as ``exports/<person>.<character>.<suffix>``.
+
+    Args:
+        take: where from, and where to.
+        character: file; a GLB's meshes and skins stay as they are.
+        mapping: "auto", or a TOML file that says which of its joints is which of ours.
+
+    Raises:
+        InputError: a character that is none or lacks bones (the message says which), or a take without motion.
+    """
+    suffix = character.suffix.lower()
+    if suffix not in (".glb", ".vrm", ".bvh"):
+        raise InputError(f"{character}: a character is a .glb, .vrm or .bvh file")
+    figure = io.ANIMATION_READERS[suffix](character)
+    told = io.humanoid_of(character) if suffix != ".bvh" else {}
+    ours_of = auto_map(figure.joints, told) if mapping == "auto" else read_map(Path(mapping), figure.joints)
+    written: list[Path] = []
+    for name in take.people():
+        if not take.motion(name).is_file():
+            raise InputError(f"{take.folder} does not hold motion/{name}.npz; run `recon3d reconstruct` again")
+        motion = io.read_motion(take.motion(name))
+        moved = retargeted(motion, figure, ours_of)
+        target = take.export(name, f".{character.stem}{suffix}")
+        if suffix == ".bvh":
+            io.write(target, moved)
+        else:
+            io.write_glb_onto(target, moved, character)
+        io.write_side_car(target, motion, moved, {"take": take.folder.name, "character": character.name, "joints": dict(ours_of)})
+        written.append(target)
     return tuple(written)
 
 

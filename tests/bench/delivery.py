@@ -13,12 +13,13 @@ import numpy as np
 
 from recon3d import io
 from recon3d.arrays import whole_rows
-from recon3d.characters import dressed, load_preset, preset_names
+from recon3d.characters import auto_map, dressed, load_preset, preset_names, retargeted
 from recon3d.geometry import SO3
 from recon3d.geometry.lie import without_sign_flips
 from recon3d.records import Animation, Keypoints3D, Motion, State
 from recon3d.records.animation import FROM_Z_UP
 from recon3d.skeleton import Layout
+from recon3d.skeleton.shape import anthropometric
 from recon3d.synthetic import make_person
 from tests.bench.table import Result, result
 from tests.io.readers import places_of
@@ -31,7 +32,7 @@ ROUNDS = 5
 
 def run() -> list[Result]:
     with tempfile.TemporaryDirectory() as folder:
-        return [*read_back(Path(folder)), *validators(Path(folder)), *speed(Path(folder))]
+        return [*read_back(Path(folder)), *validators(Path(folder)), *speed(Path(folder)), *retargeting()]
 
 
 def _motions() -> list[Motion]:
@@ -147,6 +148,33 @@ def _usd_errors(path: Path) -> list[str]:
     context = validation.ValidationContext(registry.GetOrLoadAllValidators())
     stage = usd.Stage.Open(str(path))
     return [e.GetErrorAsString() for e in context.Validate(stage) if e.GetType() == validation.ValidationErrorType.Error]
+
+
+def retargeting() -> list[Result]:
+    """Hands and feet on five people of other proportions, against where they were in the scaled world."""
+    means: list[float] = []
+    for seed in range(5):
+        off: list[np.ndarray] = []
+        for kind in ("gait", "dance", "jump", "fall"):
+            motion = make_person(kind, 120, 60.0, seed=seed).motion
+            shape = anthropometric(motion.armature)
+            draw = np.random.default_rng(100 + seed).normal(size=len(shape.names))
+            other = replace(motion, armature=shape.apply(motion.armature, shape.sigma * draw))
+            figure = dressed(other, load_preset("unreal"))
+            ours_of = auto_map(figure.joints)
+            moved = retargeted(motion, figure, ours_of)
+            theirs = {ours: figure.index(name) for name, ours in ours_of.items()}
+            place, source = moved.unit_m * moved.poses().translation, motion.poses().translation
+            scale = _leg(other.armature.rest_offset, motion) / _leg(motion.armature.rest_offset, motion)
+            for name in ("left_wrist", "right_wrist", "left_ankle", "right_ankle"):
+                off.append(np.linalg.norm(place[:, theirs[name]] - scale * source[:, motion.armature.index(name)], axis=-1))
+        means.append(1000 * float(np.mean(off)))
+    note = "means over four motions; bodies drawn from the population's statistics"
+    return [result("delivery.retarget_hand_mm", means, "mm", 15.0, "lower", range(5), beside=note)]
+
+
+def _leg(rest_offset: np.ndarray, motion: Motion) -> float:
+    return sum(float(np.linalg.norm(rest_offset[motion.armature.index(f"{s}_{j}")])) for s in ("left", "right") for j in ("knee", "ankle"))
 
 
 def long_animation(frames: int) -> Animation:
