@@ -79,16 +79,24 @@ def _transferred(
 ) -> Float[np.ndarray, "frames joints 3 3"]:
     """World turns of the character's joints; those that nothing of ours is are left to follow (NaN)."""
     out = np.full((len(own), len(character.joints), 3, 3), np.nan)
-    for ours, k in theirs.items():
-        between = facing
-        end = _bone_end(ours)
+    between: dict[str, np.ndarray] = {}
+    for ours in (name for name in own.joints if name in theirs):  # parents first
+        k, end = theirs[ours], _bone_end(ours)
+        parent = own.parents[own.index(ours)]
+        above = own.joints[parent] if parent >= 0 else ""
+        between[ours] = between.get(above, facing) if _of_hand(ours) else facing
         if end is not None and end in theirs:
             mine = source_rest.translation[own.index(end)] - source_rest.translation[own.index(ours)]
             its = rest.translation[theirs[end]] - rest.translation[k]
-            between = _shortest(facing @ mine, its) @ facing
+            between[ours] = _shortest(facing @ mine, its) @ facing
         # Their bone at rest is ``between`` times ours: in motion it points where ours does.
-        out[:, k] = poses.rotation.matrix[:, own.index(ours)] @ between.T @ rest.rotation.matrix[k]
+        out[:, k] = poses.rotation.matrix[:, own.index(ours)] @ between[ours].T @ rest.rotation.matrix[k]
     return out
+
+
+def _of_hand(ours: str) -> bool:
+    """Hands and fingers rest as the forearm does: down in an A-pose."""
+    return any(part in ours for part in ("wrist", "thumb", "index", "middle", "ring", "pinky"))
 
 
 def _bone_end(ours: str) -> str | None:

@@ -230,15 +230,16 @@ def _held(values: np.ndarray) -> np.ndarray:
 
 
 def _tip(motion: Motion, joint: int) -> Float[np.ndarray, "3"]:
-    """Where a last bone ends, in its joint's frame (m, z up): its farthest keypoint, or on from its own bone."""
+    """Where a last bone ends, in its joint's frame (m, z up): at its keypoints, or on from its own bone."""
     if (motion.armature.skeleton.parents == joint).any():
         return np.zeros(3)
     at = motion.armature.attachments
     mine = at.offset[at.joint == joint]
     if len(mine) and np.linalg.norm(mine, axis=1).max() > 0.02:
-        farthest = mine[np.linalg.norm(mine, axis=1).argmax()]
-        # A bone in the middle of the body ends in the middle, whatever ears it has.
-        return farthest * np.array([0.0, 1.0, 1.0]) if motion.armature.skeleton.mirror[joint] == joint else farthest.copy()
+        # A bone in the middle of the body ends in the middle, whatever ears it has; a foot between its toes.
+        if motion.armature.skeleton.mirror[joint] == joint:
+            return mine[np.linalg.norm(mine, axis=1).argmax()] * np.array([0.0, 1.0, 1.0])
+        return mine[np.linalg.norm(mine, axis=1) > 0.01].mean(0)
     own = motion.armature.rest_offset[joint]
     size = float(np.linalg.norm(own))
     return own * (0.35 if size > 0.15 else 0.6) if size > 0 else np.array([0.0, 0.0, 0.1])

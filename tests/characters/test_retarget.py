@@ -57,6 +57,12 @@ def test_hands_and_feet_go_where_they_were(preset):
     for a, b in (("left_knee", "left_ankle"), ("right_elbow", "right_wrist"), ("pelvis", "left_hip")):
         long = np.linalg.norm(rest[theirs[a]] - rest[theirs[b]])
         np.testing.assert_allclose(np.linalg.norm(place[:, theirs[a]] - place[:, theirs[b]], axis=-1), long, atol=1e-9)
+    # Hands go on from the forearm as the person's do, whatever way the arms hang at rest.
+    elbow, wrist = theirs["left_elbow"], theirs["left_wrist"]
+    carried = moved.poses().rotation.matrix[:, wrist] @ figure.rest().rotation.matrix[wrist].T
+    forearm = moved.poses().rotation.matrix[:, elbow] @ figure.rest().rotation.matrix[elbow].T
+    off = np.linalg.norm(SO3(np.swapaxes(forearm, -1, -2) @ carried).log(), axis=-1)
+    assert np.rad2deg(off).mean() < 10
     bent = place[:, theirs["left_knee"]] - 0.5 * (place[:, theirs["left_hip"]] + place[:, theirs["left_ankle"]])
     own = [source[:, MOTION.armature.index(f"left_{n}")] for n in ("knee", "hip", "ankle")]
     theirs_bent = own[0] - 0.5 * (own[1] + own[2])
