@@ -4,9 +4,7 @@ Written with what the body model needs beside them at rest (hands, jaw, eyes, sh
 ``poses`` of SMPL, SMPL-H or SMPL-X, or ``root_orient`` and ``pose_body``; ``mocap_framerate`` or ``mocap_frame_rate``.
 """
 
-import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,6 +12,7 @@ from recon3d.errors import InputError
 from recon3d.geometry import SO3
 from recon3d.geometry.lie import without_sign_flips
 from recon3d.io.files import atomic
+from recon3d.io.keypoints.arrays import load_arrays
 from recon3d.io.tables import frame_rate
 from recon3d.records.animation import Animation, stood
 
@@ -24,6 +23,7 @@ BODY = (
 )  # fmt: skip
 PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19)
 _BETAS, _HANDS = 16, 90
+_READ = ("trans", "poses", "root_orient", "pose_body", "mocap_framerate", "mocap_frame_rate")
 
 
 def write_amass(path: Path, animation: Animation) -> None:
@@ -69,23 +69,24 @@ def read_amass(path: Path | str) -> Animation:
         InputError: not such a file, or one whose arrays do not fit together; pickled content is not opened.
     """
     path = Path(path)
-    try:
-        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
-            data: dict[str, Any] = {key: file[key] for key in file.files if key not in ("labels", "marker_data")}
-    except FileNotFoundError:
-        raise InputError(f"no such file: {path}") from None
-    except (ValueError, OSError, zipfile.BadZipFile, EOFError) as error:
-        raise InputError(f"{path} cannot be read as an AMASS file: {error}") from None
+    if not path.is_file():
+        raise InputError(f"no such file: {path}")
+    data = load_arrays(path, _READ)  # some files hold pickled objects beside these
     rate = data.get("mocap_framerate", data.get("mocap_frame_rate"))
     if rate is None or "trans" not in data or not ("poses" in data or {"root_orient", "pose_body"} <= set(data)):
         raise InputError(
             f"{path} is no AMASS file: it needs trans, a frame rate, and poses or root_orient and pose_body; it has {', '.join(data)}"
         )
-    vector = data["poses"][:, :66] if "poses" in data else np.concatenate([data["root_orient"], data["pose_body"]], 1)
-    frames = len(data["trans"])
-    if vector.shape != (frames, 66) or data["trans"].shape != (frames, 3) or not np.isfinite(vector).all() or not float(rate) > 0:
-        raise InputError(f"{path}: trans is {data['trans'].shape}, poses are {vector.shape}; (frames, 3) and (frames, 66) are expected")
-    rotation = SO3.exp(vector.reshape(frames, 22, 3).astype(float)).wxyz()
+    parts = [data["poses"]] if "poses" in data else [data["root_orient"], data["pose_body"]]
+    frames = len(data["trans"]) if data["trans"].ndim else 0
+    shapes = [part.shape for part in (data["trans"], *parts)]
+    fit = all(len(shape) == 2 and shape[0] == frames for shape in shapes) and shapes[0] == (frames, 3)
+    if not fit or sum(shape[1] for shape in shapes[1:]) < 66 or rate.size != 1:
+        raise InputError(f"{path}: trans and poses are {', '.join(map(str, shapes))}; (frames, 3) and (frames, 66 or more) are expected")
+    vector, fps = np.concatenate(parts, 1)[:, :66].astype(float), float(rate.ravel()[0])
+    if not frames or not np.isfinite(vector).all() or not np.isfinite(data["trans"]).all() or not (np.isfinite(fps) and fps > 0):
+        raise InputError(f"{path} holds no frames, no frame rate, or numbers that are not finite")
+    rotation = SO3.exp(vector.reshape(frames, 22, 3)).wxyz()
     still = np.zeros((22, 4))
     still[:, 0] = 1.0
     return Animation(
@@ -95,7 +96,7 @@ def read_amass(path: Path | str) -> Animation:
         rest_place=np.zeros((22, 3)),
         rest_turn=still,
         tip=np.zeros((22, 3)),
-        time=np.arange(frames) / float(rate),
+        time=np.arange(frames) / fps,
         moving=np.zeros(1, np.int64),
         place=data["trans"].astype(float)[:, None],
         rotation=without_sign_flips(rotation),

@@ -12,6 +12,7 @@ from recon3d.geometry.lie import slerp, without_sign_flips
 from recon3d.io.gltf import Gltf, open_gltf
 from recon3d.records.animation import Animation
 
+_ABSURD = 1e9  # what is larger is no place
 _STILL = 1e-7  # m; places that change by less do not move
 _WIDTHS = {"translation": 3, "rotation": 4, "scale": 3}
 
@@ -112,6 +113,10 @@ def _sampled(
         raise InputError(f"the times of a curve ({kind}) do not rise, or hold what is not finite")
     slopes = values.reshape(len(at), 3, -1)[:, [0, 2]] if mode == "CUBICSPLINE" else None
     values = values.reshape(len(at), 3, -1)[:, 1] if mode == "CUBICSPLINE" else values
+    if kind == "rotation" and not (np.linalg.norm(values, axis=1) > 1e-6).all():
+        raise InputError("a rotation has no length")
+    if np.abs(values).max(initial=0.0) > _ABSURD:
+        raise InputError(f"a curve ({kind}) reaches {np.abs(values).max():.3g}")
     if len(at) == 1:
         return np.repeat(values, len(time), axis=0)
     after = np.clip(np.searchsorted(at, time - 1e-9), 1, len(at) - 1)

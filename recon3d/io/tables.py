@@ -14,6 +14,7 @@ from recon3d.records import Keypoints3D, State
 
 Y_UP = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
 """Z-up world to OpenSim's: its x is our y, its y (up) our z, its z our x."""
+_ABSURD = 1e9  # what is larger is no place
 _STATES = np.array([State(k).name.lower() for k in range(len(State))])
 
 
@@ -99,6 +100,10 @@ def read_trc(path: Path | str) -> Keypoints3D:
     announced = head.get("NumFrames", "")
     if not rows or (announced.isdigit() and int(announced) != len(rows)):
         raise InputError(f"{path}: {announced} frames are announced, {len(rows)} are there")
+    values = np.where(np.abs(values) < _ABSURD, values, np.nan)
+    if not np.isfinite(values[:, :2]).all():
+        row = int(np.flatnonzero(~np.isfinite(values[:, :2]).all(1))[0])
+        raise InputError(f"{path}, line {start + 1 + row}: the frame's number or time is no number")
     xyz = unit * values[:, 2:].reshape(len(rows), len(names), 3) @ Y_UP
     return markers(names, values[:, 0].astype(np.int64), values[:, 1].copy(), xyz)
 

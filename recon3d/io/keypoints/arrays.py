@@ -17,6 +17,7 @@ import struct
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,8 @@ def npz_names(path: Path) -> tuple[str, ...]:
         return ()
 
 
-def load_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of ``.npy`` (named "") or ``.npz``, none of them of objects, which only unpickling could read.
+def load_arrays(path: Path, only: Collection[str] | None = None) -> dict[str, np.ndarray]:
+    """The arrays of ``.npy`` (named "") or ``.npz``, or ``only`` some of them, none of objects, which only unpickling could read.
 
     Raises:
         InputError: cut, or holds pickled objects.
@@ -76,7 +77,7 @@ def load_arrays(path: Path) -> dict[str, np.ndarray]:
             with found:
                 if sum(info.file_size for info in found.zip.infolist()) > _LARGEST:
                     raise InputError(f"{path} unpacks to more than {_LARGEST // 2**30} GiB")
-                return {name: found[name] for name in found.files}
+                return {name: found[name] for name in found.files if only is None or name in only}
     except _BROKEN as error:
         pickled = "allow_pickle" in str(error) or "pickle" in str(error)
         reason = "holds pickled objects, which can run any code when read: save plain arrays" if pickled else "is not complete"
