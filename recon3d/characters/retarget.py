@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float
 
+from recon3d.characters.mapping import NEEDED
 from recon3d.errors import InputError
 from recon3d.geometry import SE3, SO3
 from recon3d.geometry.lie import without_sign_flips
@@ -31,7 +32,7 @@ def retargeted(motion: Motion, character: Animation, ours_of: Mapping[str, str])
     Raises:
         InputError: joints that the motion's armature has not, or a character that has no size.
     """
-    unknown = sorted({name for name in ours_of.values() if name not in motion.armature.joints} & set(_needed()))
+    unknown = sorted({name for name in ours_of.values() if name not in motion.armature.joints} & set(NEEDED))
     if unknown:
         raise InputError(f"armature {motion.armature.skeleton.name} has no {', '.join(unknown)}: it is not a person's")
     own = converted(animation_of(motion), character.up, character.unit_m)
@@ -53,10 +54,6 @@ def retargeted(motion: Motion, character: Animation, ours_of: Mapping[str, str])
             # What hangs on the limb follows; what ends it keeps its turn in the world.
             world, place = _worlds(character, rest, world, theirs["pelvis"], path)
     return _as_animation(character, own, world, place, theirs["pelvis"])
-
-
-def _needed() -> tuple[str, ...]:
-    return ("pelvis", *(f"{side}_{part}" for side in ("left", "right") for limb in _LIMBS for part in limb))
 
 
 def _leg(rest: SE3, index: Mapping[str, int]) -> float:

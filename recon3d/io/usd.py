@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from recon3d.errors import SetupError
+from recon3d.geometry import SE3, SO3
 from recon3d.io.glb import bone_mesh
 from recon3d.io.tables import frame_rate
 from recon3d.records.animation import Animation, Skin
@@ -66,9 +67,9 @@ def _write_stage(path: Path, animation: Animation) -> None:
     skeleton = skel.Skeleton.Define(stage, "/Character/Skeleton")
     skeleton.CreateJointsAttr(paths)
     skeleton.CreateJointNamesAttr(list(animation.joints))
-    worlds, local = animation.rest().matrix(), _local(animation)
-    skeleton.CreateRestTransformsAttr(_matrices(local))
-    skeleton.CreateBindTransformsAttr(_matrices(worlds))
+    local = SE3(SO3.from_wxyz(animation.rest_turn), animation.rest_place)
+    skeleton.CreateRestTransformsAttr(_matrices(local.matrix()))
+    skeleton.CreateBindTransformsAttr(_matrices(animation.rest().matrix()))
     motion = skel.Animation.Define(stage, "/Character/Skeleton/Animation")
     motion.CreateJointsAttr(paths)
     motion.CreateScalesAttr([gf.Vec3h(1, 1, 1)] * len(paths))
@@ -99,13 +100,6 @@ def _mesh(stage: Any, skeleton: Any, skin: Skin) -> None:
     binding.CreateJointWeightsPrimvar(False, 4).Set(vt.FloatArray.FromNumpy(skin.weight.ravel().astype(np.float32)))
     binding.CreateSkeletonRel().SetTargets([skeleton.GetPath()])
     binding.CreateGeomBindTransformAttr(gf.Matrix4d(1))
-
-
-def _local(animation: Animation) -> np.ndarray:
-    worlds = animation.rest().matrix()
-    parents = animation.parents
-    above = np.where((parents >= 0)[:, None, None], worlds[np.maximum(parents, 0)], np.eye(4))
-    return np.linalg.inv(above) @ worlds
 
 
 def _matrices(matrices: np.ndarray) -> Any:
