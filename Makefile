@@ -34,7 +34,7 @@ $(VENV)/.all: pyproject.toml constraints.txt | $(BIN)/activate
 	@touch $@ $(VENV)/.base
 
 $(VENV)/.bench: pyproject.toml constraints.txt | $(BIN)/activate
-	$(PIP) -e ".[dev,bench]"
+	$(PIP) -e ".[export,robots,edge,dev,bench]"
 	@touch $@
 
 clean:

@@ -103,6 +103,22 @@ class Retarget:
 
 
 @dataclass(frozen=True)
+class Robot:
+    """Put a take's motion on a robot: joint positions within its limits, feet that stand, no link in another."""
+
+    take: Positional[Path]
+    """Take folder."""
+    robot: str = "g1"
+    """Card that says which link is what: g1, or a .toml file of one's own."""
+    urdf: Path | None = None
+    """The robot's URDF; that of the package example-robot-data by default."""
+    to: tuple[str, ...] = ("csv", "npz")
+    """Formats: csv, npz, mcap, bag (both ROS 2)."""
+    fps: float = 0.0
+    """Frames a second; those of the take by default."""
+
+
+@dataclass(frozen=True)
 class Stream:
     """Send a take's motion over the network at its own pace; Ctrl-C ends it."""
 
@@ -165,6 +181,7 @@ Command = (
     | Motion
     | Export
     | Retarget
+    | Robot
     | Stream
     | Judge
     | People
@@ -214,6 +231,8 @@ def _run(command: Command) -> None:
         _export(command)
     elif isinstance(command, Retarget):
         _retarget(command)
+    elif isinstance(command, Robot):
+        _robot(command)
     elif isinstance(command, Stream):
         _stream(command)
     elif isinstance(command, Judge):
@@ -358,6 +377,24 @@ def _retarget(command: Retarget) -> None:
 
     for path in retarget_take(Take.existing(command.take), command.to, command.map):
         Console().print(str(path), soft_wrap=True, markup=False)
+
+
+def _robot(command: Robot) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from recon3d.pipeline import Take, robot_take
+
+    made = robot_take(Take.existing(command.take), command.robot, command.urdf, command.to, command.fps)
+    out = Console()
+    table = Table("person", "beyond limits", "collisions", "slide mm", "base off mm", "hands off mm", box=None, pad_edge=False)
+    for name, _, q in made:
+        numbers = (q.slide_mm, q.base_mm, q.hand_mm)
+        table.add_row(name, str(q.limit_violations), str(q.collisions), *(_number(v) for v in numbers))
+    out.print(table)
+    for _, paths, _ in made:
+        for path in paths:
+            out.print(str(path), soft_wrap=True, markup=False)
 
 
 def _stream(command: Stream) -> None:

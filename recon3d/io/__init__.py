@@ -18,6 +18,7 @@ from recon3d.io.files import write_json
 from recon3d.io.glb import write_glb
 from recon3d.io.glb_onto import humanoid_of, write_glb_onto
 from recon3d.io.glb_read import read_glb
+from recon3d.io.joints import write_joints_csv, write_joints_npz
 from recon3d.io.keypoints import KEYPOINT2D_WRITERS, KEYPOINT_READERS, KeypointOptions, read_keypoints, write_keypoints
 from recon3d.io.keypoints.openpose import read_openpose
 from recon3d.io.npz import (
@@ -32,12 +33,13 @@ from recon3d.io.npz import (
 )
 from recon3d.io.rigs import RIG_READERS, RIG_WRITERS, read_intrinsics, read_rig, write_rig
 from recon3d.io.rigs.toml import write_lenses_toml, write_rig_toml
+from recon3d.io.ros2 import write_bag, write_mcap
 from recon3d.io.scores import read_scores, write_scores
-from recon3d.io.side_car import write_side_car
+from recon3d.io.side_car import write_joint_side_car, write_side_car
 from recon3d.io.tables import read_trc, write_csv, write_trc
 from recon3d.io.truth import read_truth
 from recon3d.io.usd import write_usd
-from recon3d.records import Animation, Keypoints3D, Motion
+from recon3d.records import Animation, JointMotion, Keypoints3D, Motion
 from recon3d.records.animation import animation_of, converted
 
 KEYPOINT_WRITERS: dict[str, Callable[[Path, Iterable[Keypoints3D], int], None]] = {
@@ -63,11 +65,18 @@ ANIMATION_WRITERS: dict[str, Callable[[Path, Animation], None]] = {
 """Writers of a character and its motion."""
 ANIMATION_READERS: dict[str, Callable[[Path], Animation]] = {".amass.npz": read_amass, ".bvh": read_bvh, ".glb": read_glb, ".vrm": read_glb}
 """Readers of characters and their motion."""
+JOINT_WRITERS: dict[str, Callable[[Path, JointMotion], None]] = {
+    ".bag": write_bag,
+    ".csv": write_joints_csv,
+    ".mcap": write_mcap,
+    ".npz": write_joints_npz,
+}
+"""Writers of a robot's motion."""
 _UNITS = {".bvh": 0.01, ".fbx": 0.01}
 
 
-def write(path: Path | str, data: Keypoints3D | Motion | Animation, person: int = 0) -> None:
-    """Write one person's keypoints or motion, or a character's, in the format that the suffix names.
+def write(path: Path | str, data: Keypoints3D | Motion | Animation | JointMotion, person: int = 0) -> None:
+    """Write one person's keypoints or motion, or a character's or a robot's, in the format that the suffix names.
 
     Animation files of a `Motion` are y up, in centimetres (BVH, FBX) or metres, with a side-car ``<name>.json``; an
     `Animation` is written in its own axes and unit where the format can.
@@ -87,8 +96,11 @@ def write(path: Path | str, data: Keypoints3D | Motion | Animation, person: int 
         ANIMATION_WRITERS[suffix](path, animation)
         if isinstance(data, Motion):
             write_side_car(path, data, animation)
+    elif isinstance(data, JointMotion) and suffix in JOINT_WRITERS:
+        JOINT_WRITERS[suffix](path, data)
     else:
-        choices = {Keypoints3D: KEYPOINT_WRITERS, Motion: {**MOTION_WRITERS, **ANIMATION_WRITERS}, Animation: ANIMATION_WRITERS}[type(data)]
+        both = {**MOTION_WRITERS, **ANIMATION_WRITERS}
+        choices = {Keypoints3D: KEYPOINT_WRITERS, Motion: both, Animation: ANIMATION_WRITERS, JointMotion: JOINT_WRITERS}[type(data)]
         raise InputError(f"{path.name}: {type(data).__name__} is written as {valid_names(choices)}")
 
 
@@ -100,6 +112,7 @@ def plain_animation(motion: Motion, suffix: str) -> Animation:
 __all__ = [
     "ANIMATION_READERS",
     "ANIMATION_WRITERS",
+    "JOINT_WRITERS",
     "KEYPOINT2D_WRITERS",
     "KEYPOINT_READERS",
     "KEYPOINT_WRITERS",
@@ -128,17 +141,22 @@ __all__ = [
     "write",
     "write_amass",
     "write_association",
+    "write_bag",
     "write_bvh",
     "write_c3d",
     "write_csv",
     "write_fbx",
     "write_glb",
     "write_glb_onto",
+    "write_joint_side_car",
+    "write_joints_csv",
+    "write_joints_npz",
     "write_json",
     "write_keypoints",
     "write_keypoints2d",
     "write_keypoints3d",
     "write_lenses_toml",
+    "write_mcap",
     "write_motion",
     "write_rig",
     "write_rig_toml",

@@ -8,7 +8,7 @@ import numpy as np
 
 from recon3d.io.files import write_json
 from recon3d.io.tables import frame_rate
-from recon3d.records import Animation, Motion, State
+from recon3d.records import Animation, JointMotion, Motion, State
 
 
 def write_side_car(path: Path, motion: Motion, animation: Animation | None = None, source: Mapping[str, Any] | None = None) -> None:
@@ -32,6 +32,24 @@ def write_side_car(path: Path, motion: Motion, animation: Animation | None = Non
             "joints": list(animation.joints),
         }
     write_json(path.with_name(path.name + ".json"), {**told, **side_car(motion), "source": dict(source or {})})
+
+
+def write_joint_side_car(path: Path, robot: JointMotion, motion: Motion, source: Mapping[str, Any]) -> None:
+    """``<name>.json`` beside a file of a robot's motion: units, conventions, the states of the person's joints, what was measured."""
+    told: dict[str, object] = {
+        "person": motion.person,
+        "robot": robot.robot,
+        "unit": "m, rad",
+        "up": "z",
+        "handed": "right",
+        "quaternion": "world_from_root; x y z w in CSV and ROS, w x y z in npz",
+        "frames": len(robot),
+        "frame_rate": frame_rate(robot.time),
+        "joints": list(robot.joints),
+        "absent": [[a, b] for a, b, there in _runs(robot.present) if not there],
+        "planted": {side: [[a, b] for a, b, held in _runs(robot.contact[:, k]) if held] for k, side in enumerate(("left", "right"))},
+    }
+    write_json(path.with_name(path.name + ".json"), {**told, **side_car(motion), "source": dict(source)})
 
 
 def side_car(motion: Motion) -> dict[str, object]:

@@ -6,6 +6,7 @@ from recon3d.pipeline.export import export_take, retarget_take
 from recon3d.pipeline.job import Job, Progress, Result, run
 from recon3d.pipeline.judge import judge_take
 from recon3d.pipeline.pictures import everybody_in, picture_everybody
+from recon3d.pipeline.robot import robot_take
 from recon3d.pipeline.settings import Settings, load_settings
 from recon3d.pipeline.summary import Summary
 from recon3d.pipeline.take import Take
@@ -28,6 +29,7 @@ __all__ = [
     "load_settings",
     "picture_everybody",
     "retarget_take",
+    "robot_take",
     "run",
     "with_motion",
 ]

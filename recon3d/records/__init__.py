@@ -3,6 +3,7 @@
 from recon3d.records.animation import Animation
 from recon3d.records.association import Association
 from recon3d.records.frame import Frame
+from recon3d.records.joint_motion import JointMotion
 from recon3d.records.keypoints2d import Keypoints2D, box_diagonal, size_sigma_px
 from recon3d.records.keypoints3d import Keypoints3D, State
 from recon3d.records.motion import Motion
@@ -12,6 +13,7 @@ __all__ = [
     "Animation",
     "Association",
     "Frame",
+    "JointMotion",
     "Keypoints2D",
     "Keypoints3D",
     "Motion",

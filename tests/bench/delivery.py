@@ -21,6 +21,7 @@ from recon3d.records.animation import FROM_Z_UP
 from recon3d.skeleton import Layout
 from recon3d.skeleton.shape import anthropometric
 from recon3d.synthetic import make_person
+from tests.bench import robots
 from tests.bench.table import Result, result
 from tests.io.readers import places_of
 
@@ -32,7 +33,7 @@ ROUNDS = 5
 
 def run() -> list[Result]:
     with tempfile.TemporaryDirectory() as folder:
-        return [*read_back(Path(folder)), *validators(Path(folder)), *speed(Path(folder)), *retargeting()]
+        return [*read_back(Path(folder)), *validators(Path(folder)), *speed(Path(folder)), *retargeting(), *robots.run()]
 
 
 def _motions() -> list[Motion]:
