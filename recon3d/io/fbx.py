@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from recon3d.geometry import SO3
-from recon3d.io.euler import continuous, euler
+from recon3d.geometry.euler import continuous, euler
 from recon3d.io.fbx_nodes import Array, Node, Property, Short, document, object_name
 from recon3d.io.files import atomic
 from recon3d.io.glb import normals_of

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from recon3d.geometry.euler import euler
 from recon3d.geometry.lie import SE3, SO3
 from recon3d.skeleton.armature import Armature
 
@@ -108,30 +109,21 @@ def _between(proximal: Turns, distal: Turns, neutral: Float[np.ndarray, "3"]) ->
 
 
 def _named(name: str, one: AngleOf, turn: Turns) -> Angles:
-    angles = ORDERS[one.order](turn)
+    angles = ORDERS[one.order](turn).T
     return {f"{name}.{part}": np.rad2deg(sign * angle) for part, sign, angle in zip(one.parts, one.signs, angles, strict=True)}
 
 
-def _cardan(turn: Turns, i: int, j: int, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """R = R_i(a) R_j(b) R_k(c) for three different axes."""
-    sign = 1.0 if (j - i) % 3 == 1 else -1.0
-    a = np.arctan2(-sign * turn[:, j, k], turn[:, k, k])
-    b = np.arcsin(np.clip(sign * turn[:, i, k], -1.0, 1.0))
-    c = np.arctan2(-sign * turn[:, i, j], turn[:, i, i])
-    return a, b, c
-
-
-def _elevation(turn: Turns) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _elevation(turn: Turns) -> Float[np.ndarray, "frames 3"]:
     """R = R_z(a) R_y(b) R_z(c) with b not positive: the arm is raised by -b in the plane that a says."""
     b = -np.arccos(np.clip(turn[:, 2, 2], -1.0, 1.0))
     a = np.arctan2(-turn[:, 1, 2], -turn[:, 0, 2])
     c = np.arctan2(-turn[:, 2, 1], turn[:, 2, 0])
-    return a, b, c
+    return np.stack([a, b, c], -1)
 
 
-ORDERS: dict[str, Callable[[Turns], tuple[np.ndarray, np.ndarray, np.ndarray]]] = {
-    "xyz": lambda turn: _cardan(turn, 0, 1, 2),
-    "zyx": lambda turn: _cardan(turn, 2, 1, 0),
+ORDERS: dict[str, Callable[[Turns], Float[np.ndarray, "frames 3"]]] = {
+    "xyz": lambda turn: euler(turn, "XYZ"),
+    "zyx": lambda turn: euler(turn, "ZYX"),
     "zyz": _elevation,
 }
 

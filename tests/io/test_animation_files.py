@@ -8,7 +8,7 @@ import pytest
 from recon3d import io
 from recon3d.errors import InputError
 from recon3d.geometry import SO3
-from recon3d.io.euler import continuous, euler, from_euler
+from recon3d.geometry.euler import continuous, euler, from_euler
 from recon3d.records import State
 from recon3d.records.animation import FROM_Z_UP, animation_of, converted, resampled
 from recon3d.synthetic import make_person

@@ -206,7 +206,7 @@ def test_bvh_angles_do_not_jump(tmp_path):
 
 
 def test_a_knee_past_a_right_angle_does_not_flip():
-    from recon3d.io.euler import continuous, euler
+    from recon3d.geometry.euler import continuous, euler
 
     bend = np.deg2rad(np.linspace(0, 150, 60))
     rotation = SO3.exp(np.stack([bend, 0 * bend, 0 * bend], -1)).matrix[:, None]  # a hinge

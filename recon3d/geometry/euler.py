@@ -1,4 +1,4 @@
-"""Angles of rotations about three axes in turn, as BVH and FBX hold them."""
+"""Angles of rotations about three axes in turn (Euler and Cardan angles)."""
 
 import numpy as np
 from jaxtyping import Float
