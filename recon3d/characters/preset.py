@@ -6,6 +6,7 @@ on it; with a minus before it the other way. A joint with ``mirror`` stands for 
 """
 
 import functools
+import re
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -126,9 +127,11 @@ def parse_preset(data: dict[str, Any], source: str) -> Preset:
     ]
     if len([j for j in joints if not j.parent]) != 1 and joints:
         faults.append("one joint, and no other, has no parent")
+    name = data.get("name", Path(source).stem)
+    if not isinstance(name, str) or not re.fullmatch(r"\w[\w-]*", name):
+        faults.append(f"name must be a word, since files are named after it, not {name!r}")
     if faults:
         raise InputError(all_faults(faults, f"preset {source} cannot be used:"))
-    name = str(data.get("name", Path(source).stem))
     return Preset(name, str(data.get("about", "")), up, _UNITS[unit], rest, order, float(fps), tuple(joints))
 
 

@@ -9,6 +9,7 @@ import tyro
 from tyro.conf import Positional, arg
 
 from recon3d.cli.calibrate import Calibrate
+from recon3d.cli.delivery import Export, Opensim, Retarget, Robot, Stream
 from recon3d.cli.evidence import Convert, Detect, Quantise, Systems
 
 if TYPE_CHECKING:
@@ -76,69 +77,6 @@ class Motion:
 
 
 @dataclass(frozen=True)
-class Export:
-    """Write a take in more formats."""
-
-    take: Positional[Path]
-    """Take folder."""
-    to: tuple[str, ...] = ("bvh",)
-    """Formats: bvh, fbx, glb, usda, usdc, usdz, amass.npz, csv, trc, c3d, angles.csv, angles.parquet."""
-    preset: str = ""
-    """Whose names, axes, unit and rest pose animation files have: blender, cmu, lafan1, maya, mixamo, motionbuilder, rokoko, smpl,
-    unity, unreal, vrm, or a .toml file of one's own."""
-    rest: Literal["T", "A"] = "T"
-    """Pose at rest in motion files: arms spread, or 45 degrees down."""
-
-
-@dataclass(frozen=True)
-class Retarget:
-    """Put a take's motion on a character of your own; its mesh and skin stay as they are."""
-
-    take: Positional[Path]
-    """Take folder."""
-    to: Path
-    """Character: .glb, .vrm or .bvh."""
-    map: str = "auto"
-    """auto, or a TOML file with a table [map] of "their joint" = "our_joint"."""
-
-
-@dataclass(frozen=True)
-class Robot:
-    """Put a take's motion on a robot: joint positions within its limits, feet that stand, no link in another."""
-
-    take: Positional[Path]
-    """Take folder."""
-    robot: str = "g1"
-    """Card that says which link is what: g1, or a .toml file of one's own."""
-    urdf: Path | None = None
-    """The robot's URDF; that of the package example-robot-data by default."""
-    to: tuple[str, ...] = ("csv", "npz")
-    """Formats: csv, npz, mcap, bag (both ROS 2)."""
-    fps: float = 0.0
-    """Frames a second; those of the take by default."""
-
-
-@dataclass(frozen=True)
-class Stream:
-    """Send a take's motion over the network at its own pace; Ctrl-C ends it."""
-
-    take: Positional[Path]
-    """Take folder."""
-    vmc: str | None = None
-    """host:port of a program that takes the VMC protocol (VRM characters); port 39539 by default."""
-    udp_json: str | None = None
-    """host:port that gets one JSON object a frame; port 39570 by default."""
-    osc: str | None = None
-    """host:port that gets plain OSC messages by joint; port 39580 by default."""
-    people: tuple[int, ...] = ()
-    """Ids; everybody by default."""
-    speed: float = 1.0
-    """Times as fast as it was."""
-    loop: bool = False
-    """Over and over."""
-
-
-@dataclass(frozen=True)
 class People:
     """List who was found in a take and who was refused, with pictures; people.toml in the take folder changes it."""
 
@@ -182,6 +120,7 @@ Command = (
     | Export
     | Retarget
     | Robot
+    | Opensim
     | Stream
     | Judge
     | People
@@ -227,14 +166,10 @@ def _run(command: Command) -> None:
         run_evidence(command)
     elif isinstance(command, Motion):
         _motion(command)
-    elif isinstance(command, Export):
-        _export(command)
-    elif isinstance(command, Retarget):
-        _retarget(command)
-    elif isinstance(command, Robot):
-        _robot(command)
-    elif isinstance(command, Stream):
-        _stream(command)
+    elif isinstance(command, Export | Retarget | Robot | Opensim | Stream):
+        from recon3d.cli.delivery_run import run_delivery
+
+        run_delivery(command)
     elif isinstance(command, Judge):
         _judge(command)
     elif isinstance(command, People):
@@ -359,66 +294,6 @@ def _print_people(out: "Console", s: dict[str, Any]) -> None:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f}"
-
-
-def _export(command: Export) -> None:
-    from rich.console import Console
-
-    from recon3d.pipeline import Take, export_take
-
-    for path in export_take(Take.existing(command.take), [f.removeprefix(".") for f in command.to], command.rest, command.preset):
-        Console().print(str(path), soft_wrap=True, markup=False)
-
-
-def _retarget(command: Retarget) -> None:
-    from rich.console import Console
-
-    from recon3d.pipeline import Take, retarget_take
-
-    for path in retarget_take(Take.existing(command.take), command.to, command.map):
-        Console().print(str(path), soft_wrap=True, markup=False)
-
-
-def _robot(command: Robot) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from recon3d.pipeline import Take, robot_take
-
-    made = robot_take(Take.existing(command.take), command.robot, command.urdf, command.to, command.fps)
-    out = Console()
-    table = Table("person", "beyond limits", "collisions", "slide mm", "base off mm", "hands off mm", box=None, pad_edge=False)
-    for name, _, q in made:
-        numbers = (q.slide_mm, q.base_mm, q.hand_mm)
-        table.add_row(name, str(q.limit_violations), str(q.collisions), *(_number(v) for v in numbers))
-    out.print(table)
-    for _, paths, _ in made:
-        for path in paths:
-            out.print(str(path), soft_wrap=True, markup=False)
-
-
-def _stream(command: Stream) -> None:
-    from rich.console import Console
-
-    from recon3d.errors import InputError, valid_names
-    from recon3d.io import read_motion
-    from recon3d.pipeline import Take
-    from recon3d.streams import parse_address, stream
-
-    take = Take.existing(command.take)
-    asked = {"vmc": command.vmc, "json": command.udp_json, "osc": command.osc}
-    targets = [(kind, parse_address(text, kind)) for kind, text in asked.items() if text is not None]
-    if not targets:
-        raise InputError("say where to: --vmc, --udp-json or --osc with host:port")
-    people = take.people()
-    unknown = [str(p) for p in command.people if p not in people.values()]
-    if unknown:
-        raise InputError(f"nobody with id {', '.join(unknown)} in {take.folder}; there are {valid_names(map(str, people.values()))}")
-    motions = [read_motion(take.motion(name)) for name, person in people.items() if not command.people or person in command.people]
-    for kind, address in targets:
-        Console().print(f"{kind} to {address.host}:{address.port}", markup=False)
-    sent = stream(motions, targets, command.speed, command.loop)
-    Console().print(f"{sent} messages sent")
 
 
 def _judge(command: Judge) -> None:

@@ -31,11 +31,13 @@ from recon3d.io.npz import (
     write_keypoints3d,
     write_motion,
 )
+from recon3d.io.osim import write_person_osim
 from recon3d.io.rigs import RIG_READERS, RIG_WRITERS, read_intrinsics, read_rig, write_rig
 from recon3d.io.rigs.toml import write_lenses_toml, write_rig_toml
 from recon3d.io.ros2 import write_bag, write_mcap
 from recon3d.io.scores import read_scores, write_scores
-from recon3d.io.side_car import write_joint_side_car, write_side_car
+from recon3d.io.side_car import write_joint_side_car, write_side_car, write_with_side_car
+from recon3d.io.sto import read_sto, write_mot
 from recon3d.io.tables import read_trc, write_csv, write_trc
 from recon3d.io.truth import read_truth
 from recon3d.io.usd import write_usd
@@ -51,6 +53,8 @@ KEYPOINT_WRITERS: dict[str, Callable[[Path, Iterable[Keypoints3D], int], None]] 
 MOTION_WRITERS: dict[str, Callable[[Path, Motion], None]] = {
     ".angles.csv": write_angles_csv,
     ".angles.parquet": write_angles_parquet,
+    ".mot": write_mot,
+    ".osim": write_person_osim,
 }
 """Writers of one person's motion."""
 ANIMATION_WRITERS: dict[str, Callable[[Path, Animation], None]] = {
@@ -136,6 +140,7 @@ __all__ = [
     "read_openpose",
     "read_rig",
     "read_scores",
+    "read_sto",
     "read_trc",
     "read_truth",
     "write",
@@ -164,4 +169,5 @@ __all__ = [
     "write_side_car",
     "write_trc",
     "write_usd",
+    "write_with_side_car",
 ]

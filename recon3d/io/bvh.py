@@ -12,8 +12,8 @@ import numpy as np
 
 from recon3d.errors import InputError, all_faults
 from recon3d.geometry import SO3
-from recon3d.geometry.lie import without_sign_flips
 from recon3d.geometry.euler import continuous, euler, from_euler
+from recon3d.geometry.lie import without_sign_flips
 from recon3d.io.files import atomic, read_text
 from recon3d.io.tables import frame_rate
 from recon3d.records.animation import Animation

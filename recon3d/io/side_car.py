@@ -1,6 +1,6 @@
 """What animation files cannot hold, in a ``.json`` beside them: which joints were seen when, and which feet stood."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,17 @@ import numpy as np
 
 from recon3d.io.files import write_json
 from recon3d.io.tables import frame_rate
-from recon3d.records import Animation, JointMotion, Motion, State
+from recon3d.records import Animation, JointMotion, Keypoints3D, Motion, State
+
+_AXES: dict[str, dict[str, object]] = {
+    ".angles.csv": {"unit": "deg"},
+    ".angles.parquet": {"unit": "deg"},
+    ".c3d": {"unit": "mm", "up": "z", "handed": "right"},
+    ".csv": {"unit": "m", "up": "z", "handed": "right"},
+    ".trc": {"unit": "m", "up": "y", "handed": "right"},
+    ".mot": {"unit": "m, deg", "up": "y", "handed": "right"},
+    ".osim": {"unit": "m, rad", "up": "y", "handed": "right"},
+}
 
 
 def write_side_car(path: Path, motion: Motion, animation: Animation | None = None, source: Mapping[str, Any] | None = None) -> None:
@@ -20,7 +30,7 @@ def write_side_car(path: Path, motion: Motion, animation: Animation | None = Non
         animation: as which it was, where it was one.
         source: where it comes from: take and settings.
     """
-    told: dict[str, object] = {"person": motion.person, "armature": motion.armature.skeleton.name}
+    told: dict[str, object] = {"person": motion.person, "armature": motion.armature.skeleton.name, **_axes_of(path)}
     if animation is not None:
         told |= {
             "unit_m": animation.unit_m,
@@ -32,6 +42,48 @@ def write_side_car(path: Path, motion: Motion, animation: Animation | None = Non
             "joints": list(animation.joints),
         }
     write_json(path.with_name(path.name + ".json"), {**told, **side_car(motion), "source": dict(source or {})})
+
+
+def write_with_side_car(
+    writer: Callable[[Path, Iterable[Keypoints3D], int], None], path: Path, windows: Iterable[Keypoints3D], source: Mapping[str, Any]
+) -> None:
+    """One person's keypoints, written by a writer of windows, with ``<name>.json`` beside the file."""
+    frames: list[np.ndarray] = []
+    times: list[np.ndarray] = []
+    states: list[np.ndarray] = []
+    points: tuple[str, ...] = ()
+
+    def noted() -> Iterator[Keypoints3D]:
+        nonlocal points
+        for world in windows:
+            points = world.layout.points
+            frames.append(world.frame)
+            times.append(world.time)
+            states.append(world.state[:, 0])
+            yield world
+
+    writer(path, noted(), 0)
+    frame, time, state = (np.concatenate(parts) for parts in (frames, times, states))
+    told = {
+        **_axes_of(path),
+        "frames": len(frame),
+        "frame_rate": frame_rate(time),
+        "first_source_frame": int(frame[0]),
+        "first_time_s": float(time[0]),
+        "points": list(points),
+        "states": {point: _runs(_names()[state[:, k]]) for k, point in enumerate(points)},
+    }
+    write_json(path.with_name(path.name + ".json"), {**told, "source": dict(source)})
+
+
+def _axes_of(path: Path) -> dict[str, object]:
+    """Unit and axes of formats that have them fixed."""
+    suffix = next((s for s in _AXES if path.name.endswith(s)), "")
+    return dict(_AXES.get(suffix, {}))
+
+
+def _names() -> np.ndarray:
+    return np.array([State(k).name.lower() for k in range(len(State))])
 
 
 def write_joint_side_car(path: Path, robot: JointMotion, motion: Motion, source: Mapping[str, Any]) -> None:
@@ -57,7 +109,7 @@ def side_car(motion: Motion) -> dict[str, object]:
 
     Frames are those of the motion, counted from 0. What is missing is no pose at all: programs that must show one show the last.
     """
-    names = np.array([State(k).name.lower() for k in range(len(State))])
+    names = _names()
     states = {joint: _runs(names[motion.state[:, j]]) for j, joint in enumerate(motion.armature.joints)}
     contacts = {
         joint: [[a, b] for a, b, held in _runs(motion.contact[:, j]) if held]

@@ -5,6 +5,7 @@ from recon3d.pipeline.detection import Detected, DetectJob, detect_videos, find_
 from recon3d.pipeline.export import export_take, retarget_take
 from recon3d.pipeline.job import Job, Progress, Result, run
 from recon3d.pipeline.judge import judge_take
+from recon3d.pipeline.opensim import OpenSimFolder, opensim_take
 from recon3d.pipeline.pictures import everybody_in, picture_everybody
 from recon3d.pipeline.robot import robot_take
 from recon3d.pipeline.settings import Settings, load_settings
@@ -15,6 +16,7 @@ __all__ = [
     "DetectJob",
     "Detected",
     "Job",
+    "OpenSimFolder",
     "Progress",
     "Result",
     "Settings",
@@ -27,6 +29,7 @@ __all__ = [
     "job_of",
     "judge_take",
     "load_settings",
+    "opensim_take",
     "picture_everybody",
     "retarget_take",
     "robot_take",

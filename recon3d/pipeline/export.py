@@ -48,17 +48,20 @@ def export_take(take: Take, formats: Sequence[str], rest: str = "T", preset: str
         for suffix in (f".{f}" for f in formats):
             if suffix in io.KEYPOINT_WRITERS:
                 target = take.export(name, suffix)
-                io.KEYPOINT_WRITERS[suffix](target, (of_people(world, [person]) for world in _windows(take)), 0)
+                windows = (of_people(world, [person]) for world in keypoint_windows(take))
+                io.write_with_side_car(io.KEYPOINT_WRITERS[suffix], target, windows, take.source())
             elif suffix in io.MOTION_WRITERS:
                 target = take.export(name, suffix)
-                io.MOTION_WRITERS[suffix](target, io.read_motion(take.motion(name)))
+                motion = io.read_motion(take.motion(name))
+                io.MOTION_WRITERS[suffix](target, motion)
+                io.write_side_car(target, motion, None, take.source())
             else:
                 shape = load_preset("smpl") if suffix == ".amass.npz" else wanted
                 target = take.export(name, f".{wanted.name}{suffix}" if wanted and shape is wanted else suffix)
                 motion = io.read_motion(take.motion(name))
                 animation = dressed(motion, shape) if shape else io.plain_animation(in_rest_pose(motion, rest), suffix)
                 io.ANIMATION_WRITERS[suffix](target, animation)
-                about = {"take": take.folder.name, "preset": shape.name if shape else "", "rest": shape.rest if shape else rest}
+                about = {**take.source(), "preset": shape.name if shape else "", "rest": shape.rest if shape else rest}
                 io.write_side_car(target, motion, animation, about)
             written.append(target)
     return tuple(written)
@@ -92,12 +95,12 @@ def retarget_take(take: Take, character: Path, mapping: str = "auto") -> tuple[P
             io.write(target, moved)
         else:
             io.write_glb_onto(target, moved, character)
-        io.write_side_car(target, motion, moved, {"take": take.folder.name, "character": character.name, "joints": dict(ours_of)})
+        io.write_side_car(target, motion, moved, {**take.source(), "character": character.name, "joints": dict(ours_of)})
         written.append(target)
     return tuple(written)
 
 
-def _windows(take: Take) -> Iterator[Keypoints3D]:
+def keypoint_windows(take: Take) -> Iterator[Keypoints3D]:
     """The take's 3D keypoints, from window files where they are there, else from the assembled file."""
     stage = take.recorded_stage("keypoints3d")
     if stage is not None:

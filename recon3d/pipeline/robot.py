@@ -45,7 +45,7 @@ def robot_take(
         moved = follow(machine, targets)
         good = quality(machine, moved, targets)
         paths = tuple(take.export(name, f".{card.name}{suffix}") for suffix in suffixes)
-        about = {"take": take.folder.name, "robot": card.name, "scale": targets.scale, "quality": asdict(good)}
+        about = {**take.source(), "robot": card.name, "scale": targets.scale, "quality": asdict(good)}
         for path, suffix in zip(paths, suffixes, strict=True):
             io.JOINT_WRITERS[suffix](path, moved)
             io.write_joint_side_car(path, moved, motion, about)

@@ -100,7 +100,7 @@ class Take:
         ours = self.people()
         for path in (self.folder / "exports").glob("*"):
             if (name := path.name.partition(".")[0]) in ours or name.isdigit():
-                path.unlink()
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def recorded_stage(self, name: str) -> Stage | None:
         """The stage that the take's files were made from, if its windows are still there."""
@@ -131,6 +131,12 @@ class Take:
     def motion(self, name: str) -> Path:
         """Assembled motion of a person."""
         return self.folder / "motion" / f"{name}.npz"
+
+    def source(self) -> dict[str, Any]:
+        """What files made from the take say of where they come from: version, inputs, settings."""
+        told = read_toml(self.folder / "take.toml")
+        keys = ("recon3d", "input_hashes", "detect", "multiview", "motion")
+        return {"take": self.folder.resolve().name, **{key: told[key] for key in keys if key in told}}
 
     def export(self, name: str, suffix: str) -> Path:
         """A person's file for another program."""

@@ -20,14 +20,20 @@ _JOINT_KEYS = {"name", "parent", "offset", "free", "usual_deg", "looseness_deg",
 
 
 @functools.cache
+def armature_names() -> tuple[str, ...]:
+    """Of the armatures that are shipped."""
+    folder = resources.files("recon3d.skeleton") / "armatures"
+    return tuple(sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")))
+
+
+@functools.cache
 def load_armature(name: str = HUMAN) -> Armature:
     """The default body, or one from the path of a TOML file of the same form.
 
     Raises:
         LayoutError: unknown name, or entries that do not fit together; all faults at once.
     """
-    folder = resources.files("recon3d.skeleton") / "armatures"
-    shipped = sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml"))
+    folder, shipped = resources.files("recon3d.skeleton") / "armatures", armature_names()
     if name in shipped:
         text = (folder / f"{name}.toml").read_text(encoding="utf-8")
     elif name.endswith(".toml") and Path(name).is_file():

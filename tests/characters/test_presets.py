@@ -15,7 +15,7 @@ from recon3d.skeleton import load_armature
 from recon3d.synthetic import make_person
 from tests.io.readers import places_of
 
-WANTED = {"blender", "cmu", "lafan1", "maya", "mixamo", "motionbuilder", "rokoko", "smpl", "unity", "unreal", "vrm"}
+WANTED = {"blender", "cmu", "lafan1", "maya", "mixamo", "motionbuilder", "opensim", "rokoko", "smpl", "unity", "unreal", "vrm"}
 MOTION = make_person("dance", 41, 60.0).motion
 
 
