@@ -14,7 +14,8 @@ class Export:
     take: Positional[Path]
     """Take folder."""
     to: tuple[str, ...] = ("bvh",)
-    """Formats: bvh, fbx, glb, usda, usdc, usdz, amass.npz, csv, trc, c3d, angles.csv, angles.parquet, mot, osim."""
+    """Formats: bvh, fbx, glb, usda, usdc, usdz, amass.npz, csv, trc, c3d, npz, parquet, nwb, angles.csv, angles.parquet,
+    mot, osim; easymocap, pose2sim: the whole take as a folder."""
     preset: str = ""
     """Whose names, axes, unit and rest pose animation files have: blender, cmu, lafan1, maya, mixamo, motionbuilder, opensim, rokoko, smpl,
     unity, unreal, vrm, or a .toml file of one's own."""

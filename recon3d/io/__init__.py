@@ -30,8 +30,12 @@ from recon3d.io.npz import (
     write_keypoints2d,
     write_keypoints3d,
     write_motion,
+    write_person_npz,
 )
+from recon3d.io.nwb import write_nwb
 from recon3d.io.osim import write_person_osim
+from recon3d.io.parquet import write_parquet
+from recon3d.io.projects import PROJECT_WRITERS
 from recon3d.io.rigs import RIG_READERS, RIG_WRITERS, read_intrinsics, read_rig, write_rig
 from recon3d.io.rigs.toml import write_lenses_toml, write_rig_toml
 from recon3d.io.ros2 import write_bag, write_mcap
@@ -47,6 +51,9 @@ from recon3d.records.animation import animation_of, converted
 KEYPOINT_WRITERS: dict[str, Callable[[Path, Iterable[Keypoints3D], int], None]] = {
     ".c3d": write_c3d,
     ".csv": write_csv,
+    ".npz": write_person_npz,
+    ".nwb": write_nwb,
+    ".parquet": write_parquet,
     ".trc": write_trc,
 }
 """Writers of one person's 3D keypoints, from windows."""
@@ -121,6 +128,7 @@ __all__ = [
     "KEYPOINT_READERS",
     "KEYPOINT_WRITERS",
     "MOTION_WRITERS",
+    "PROJECT_WRITERS",
     "RIG_READERS",
     "RIG_WRITERS",
     "KeypointOptions",

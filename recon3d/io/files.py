@@ -3,6 +3,8 @@
 import contextlib
 import json
 import os
+import shutil
+import tempfile
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +28,29 @@ def atomic(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def fresh_folder(path: Path, mark: str) -> Iterator[Path]:
+    """An empty folder that takes its name only when everything was written, in place of an older one of the same kind.
+
+    Args:
+        path: of the folder.
+        mark: file or folder that only folders of this kind have; what lacks it is not replaced.
+
+    Raises:
+        FileExistsError: something else is there.
+    """
+    if path.exists() and not (path / mark).exists():
+        raise FileExistsError(17, f"is there and was not written by recon3d (it has no {mark})", str(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.", suffix=".part") as above:
+        folder = Path(above) / path.name
+        folder.mkdir()
+        yield folder
+        if path.exists():
+            shutil.rmtree(path)
+        os.replace(folder, path)
 
 
 def read_text(path: Path) -> str:

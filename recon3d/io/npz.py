@@ -6,7 +6,7 @@ member of the archive, so that memory holds one window however long the take.
 
 import io
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,12 @@ def write_keypoints3d(path: Path, windows: Sequence[Callable[[], Keypoints3D]]) 
         "people": np.array(people, dtype=np.int64),
     }
     _stream(path, constants, [lambda w=w: of_people(w(), people) for w in windows], _3D)
+
+
+def write_person_npz(path: Path, windows: Iterable[Keypoints3D], person: int = 0) -> None:
+    """One person's 3D keypoints; its windows are kept in memory."""
+    kept = [of_people(window, [int(window.people[person])]) for window in windows]
+    write_keypoints3d(path, [lambda w=w: w for w in kept])
 
 
 def read_keypoints3d(path: Path) -> Keypoints3D:

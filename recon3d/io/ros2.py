@@ -5,7 +5,6 @@ moves in its parent), ``/tf_static`` and ``/robot_description`` (std_msgs/String
 """
 
 import os
-import shutil
 import tempfile
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from recon3d.errors import SetupError
+from recon3d.io.files import fresh_folder
 from recon3d.records import JointMotion
 
 
@@ -37,18 +37,12 @@ def write_bag(path: Path, motion: JointMotion) -> None:
 
     Raises:
         SetupError: rosbags is not installed.
-        FileExistsError: the path is something else than a bag.
+        FileExistsError: something else than a bag is there.
     """
     rosbag2 = _rosbags("rosbag2")
-    if path.exists() and not (path / "metadata.yaml").is_file():
-        raise FileExistsError(17, "is there and is no ROS 2 bag", str(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".bag-") as folder:
-        bag = Path(folder) / path.name
-        _record(bag, motion, rosbag2.StoragePlugin.SQLITE3)
-        if path.exists():
-            shutil.rmtree(path)
-        os.replace(bag, path)
+    with fresh_folder(path, "metadata.yaml") as folder:
+        folder.rmdir()  # rosbags makes its own
+        _record(folder, motion, rosbag2.StoragePlugin.SQLITE3)
 
 
 def _rosbags(part: str) -> Any:

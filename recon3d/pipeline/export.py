@@ -14,7 +14,7 @@ from recon3d.records.rest import in_rest_pose
 
 def known_formats() -> tuple[str, ...]:
     """Suffixes without the dot."""
-    return tuple(s.removeprefix(".") for s in (*io.KEYPOINT_WRITERS, *io.MOTION_WRITERS, *io.ANIMATION_WRITERS))
+    return (*(s.removeprefix(".") for s in (*io.KEYPOINT_WRITERS, *io.MOTION_WRITERS, *io.ANIMATION_WRITERS)), *io.PROJECT_WRITERS)
 
 
 def export_take(take: Take, formats: Sequence[str], rest: str = "T", preset: str = "") -> tuple[Path, ...]:
@@ -22,7 +22,7 @@ def export_take(take: Take, formats: Sequence[str], rest: str = "T", preset: str
 
     Args:
         take: where from, and where to.
-        formats: suffixes.
+        formats: suffixes, or names of programs that get the whole take as a folder (`io.PROJECT_WRITERS`).
         rest: the motion's pose at rest; a preset has its own.
         preset: whose names, axes, unit and rest pose animation files have (`recon3d.characters`); "" for our own.
 
@@ -43,9 +43,9 @@ def export_take(take: Take, formats: Sequence[str], rest: str = "T", preset: str
     if lacking or not people:
         files = ", ".join(f"motion/{name}.npz" for name in lacking) or "any motion"
         raise InputError(f"{take.folder} does not hold {files}; run `recon3d reconstruct` again")
-    written: list[Path] = []
+    written = [_project(take, f, people) for f in formats if f in io.PROJECT_WRITERS]
     for name, person in people.items():
-        for suffix in (f".{f}" for f in formats):
+        for suffix in (f".{f}" for f in formats if f not in io.PROJECT_WRITERS):
             if suffix in io.KEYPOINT_WRITERS:
                 target = take.export(name, suffix)
                 windows = (of_people(world, [person]) for world in keypoint_windows(take))
@@ -65,6 +65,15 @@ def export_take(take: Take, formats: Sequence[str], rest: str = "T", preset: str
                 io.write_side_car(target, motion, animation, about)
             written.append(target)
     return tuple(written)
+
+
+def _project(take: Take, program: str, people: dict[str, int]) -> Path:
+    """The whole take as a folder of another program."""
+    rig = io.read_rig(take.folder / "rig.toml")
+    seen = [io.read_keypoints2d(take.keypoints2d(name)) for name in rig.names if take.keypoints2d(name).is_file()]
+    target = take.export("take", f".{program}")
+    io.PROJECT_WRITERS[program](target, lambda: keypoint_windows(take), seen, rig, people)
+    return target
 
 
 def retarget_take(take: Take, character: Path, mapping: str = "auto") -> tuple[Path, ...]:

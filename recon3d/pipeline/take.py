@@ -99,7 +99,7 @@ class Take:
                 path.unlink()
         ours = self.people()
         for path in (self.folder / "exports").glob("*"):
-            if (name := path.name.partition(".")[0]) in ours or name.isdigit():
+            if (name := path.name.partition(".")[0]) in ours or name.isdigit() or name == "take":
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def recorded_stage(self, name: str) -> Stage | None:

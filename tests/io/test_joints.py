@@ -136,7 +136,7 @@ def test_bag(tmp_path):
 def test_a_bag_replaces_nothing_else(tmp_path):
     (tmp_path / "a.bag").mkdir()
     (tmp_path / "a.bag" / "thesis.txt").write_text("mine")
-    with pytest.raises(FileExistsError, match="no ROS 2 bag"):
+    with pytest.raises(FileExistsError, match="not written by recon3d"):
         io.write(tmp_path / "a.bag", robot())
     assert (tmp_path / "a.bag" / "thesis.txt").read_text() == "mine"
 

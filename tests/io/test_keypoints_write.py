@@ -122,5 +122,5 @@ def test_openpose_is_not_written_among_other_files(tmp_path):
 
 
 def test_unknown_formats_list_the_known_ones(tmp_path):
-    with pytest.raises(InputError, match="deeplabcut, openpose"):
+    with pytest.raises(InputError, match="deeplabcut, easymocap, openpose"):
         write_keypoints(tmp_path / "a", record(), "bvh")

@@ -6,6 +6,7 @@
 | openpose | folder of one JSON a frame | frame rate, image size, layout |
 | coco | images, annotations and a category that names the points; ``scores`` beside the flags | frame rate, score kind |
 | deeplabcut | CSV, an individual for each identity | frame rate, image size, boxes |
+| easymocap | annots/<camera>: a folder of one JSON a frame | frame rate, score kind |
 | sleap | .slp of predicted instances, a track for each identity | frame rate, boxes |
 | sleap-csv | SLEAP's analysis table, a row a person and frame | frame rate, image size, boxes, frames that nobody is in |
 
@@ -82,6 +83,24 @@ def write_coco(path: Path, record: Keypoints2D) -> None:
     category = {"id": 1, "name": "person", "supercategory": "person", "keypoints": list(record.layout.points), "skeleton": skeleton}
     with atomic(path) as stream:
         json.dump({"images": images, "annotations": annotations, "categories": [category]}, stream)
+
+
+def write_easymocap(path: Path, record: Keypoints2D) -> None:
+    """A folder of one camera, ``annots/<camera>`` of a project: a file for every frame.
+
+    Raises:
+        InputError: there are .json files in the folder: a reader would take them for frames of the same take.
+    """
+    if path.exists() and (not path.is_dir() or any(path.glob("*.json"))):
+        raise InputError(f"{path} is there already: name a new folder")
+    width, height = record.size
+    for frame, people in zip(record.frame.tolist(), _by_frame(record), strict=True):
+        found = [
+            {"personID": who, "bbox": [*box.tolist(), 1.0], "keypoints": points.tolist(), "isKeyframe": False}
+            for who, points, box in people
+        ]
+        with atomic(path / f"{frame:06d}.json") as stream:
+            json.dump({"filename": f"images/{record.camera}/{frame:06d}.jpg", "height": height, "width": width, "annots": found}, stream)
 
 
 def write_deeplabcut(path: Path, record: Keypoints2D) -> None:
@@ -208,6 +227,7 @@ def _by_identity(record: Keypoints2D, program: str) -> tuple[list[int], np.ndarr
 KEYPOINT2D_WRITERS: dict[str, Callable[[Path, Keypoints2D], None]] = {
     "coco": write_coco,
     "deeplabcut": write_deeplabcut,
+    "easymocap": write_easymocap,
     "openpose": write_openpose,
     "recon3d": write_recon3d,
     "sleap": write_sleap,
