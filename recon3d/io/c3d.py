@@ -1,5 +1,6 @@
 """C3D, the file of motion capture systems: keypoints as points in mm, z up."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ from recon3d.records import Keypoints3D
 
 _COUNTED = 65_535  # frames that the header counts to; where more are, parameters say how many
 _MAX_LABELS = 255
+_BLOCK, _POINT_BYTES = 512, 16
 _UNITS_M = {"mm": 0.001, "cm": 0.01, "m": 1.0}
 
 
@@ -74,7 +76,21 @@ def write_c3d(path: Path, windows: Iterable[Keypoints3D], person: int = 0) -> No
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".c3d-") as folder:
         part_file = Path(folder) / "part.c3d"
         file.write(str(part_file))
+        _whole(part_file, path, len(joints) * len(time))
         os.replace(part_file, path)
+
+
+def _whole(part: Path, path: Path, points: int) -> None:
+    """ezc3d does not tell when the disk is full.
+
+    Raises:
+        OSError: the file is shorter than what it holds.
+    """
+    with part.open("rb") as stream:
+        head = stream.read(18)
+    first_block = int.from_bytes(head[16:18], "little") if len(head) == 18 else 0
+    if not first_block or part.stat().st_size < (first_block - 1) * _BLOCK + points * _POINT_BYTES:
+        raise OSError(errno.ENOSPC, "could not be written whole", str(path))
 
 
 def read_c3d(path: Path | str) -> Keypoints3D:

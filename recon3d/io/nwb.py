@@ -1,16 +1,16 @@
 """Neurodata Without Borders (.nwb): one person's 3D keypoints as pose estimation (ndx-pose); needs ndx-pose."""
 
-import os
-import tempfile
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 
 from recon3d.errors import InputError, SetupError
+from recon3d.io.files import atomic
 from recon3d.records import Keypoints3D
 
 
@@ -65,8 +65,10 @@ def write_nwb(path: Path, windows: Iterable[Keypoints3D], person: int = 0) -> No
     behavior = file.create_processing_module(name="behavior", description="human motion")
     behavior.add(pose.Skeletons(skeletons=[skeleton]))
     behavior.add(estimated)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".nwb-") as folder:
-        with pynwb.NWBHDF5IO(str(Path(folder) / "part.nwb"), "w") as store:
-            store.write(file)
-        os.replace(Path(folder) / "part.nwb", path)
+    # HDF5 does not get over a disk that is full, so it writes to memory.
+    with h5py.File(path.name, "w", driver="core", backing_store=False) as memory, pynwb.NWBHDF5IO(file=memory, mode="w") as store:
+        store.write(file)
+        memory.flush()
+        image = memory.id.get_file_image()
+    with atomic(path, "wb") as stream:
+        stream.write(image)

@@ -4,7 +4,9 @@ Topics: ``/joint_states`` (sensor_msgs/JointState), ``/tf`` (tf2_msgs/TFMessage:
 moves in its parent), ``/tf_static`` and ``/robot_description`` (std_msgs/String, the URDF; both latched). Stamps count from 0.
 """
 
+import errno
 import os
+import sqlite3
 import tempfile
 from importlib import import_module
 from pathlib import Path
@@ -42,7 +44,10 @@ def write_bag(path: Path, motion: JointMotion) -> None:
     rosbag2 = _rosbags("rosbag2")
     with fresh_folder(path, "metadata.yaml") as folder:
         folder.rmdir()  # rosbags makes its own
-        _record(folder, motion, rosbag2.StoragePlugin.SQLITE3)
+        try:
+            _record(folder, motion, rosbag2.StoragePlugin.SQLITE3)
+        except sqlite3.Error as error:
+            raise OSError(errno.EIO, f"could not be written ({error})", str(path)) from None
 
 
 def _rosbags(part: str) -> Any:

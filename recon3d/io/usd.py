@@ -3,6 +3,7 @@
 Axes and unit are those of the animation, and said in the file (``upAxis``, ``metersPerUnit``); time codes are frames.
 """
 
+import errno
 import os
 import tempfile
 from importlib import import_module
@@ -23,6 +24,7 @@ def write_usd(path: Path, animation: Animation) -> None:
 
     Raises:
         SetupError: usd-core is not installed.
+        OSError: the file could not be written whole.
     """
     try:
         import_module("pxr.Usd")
@@ -31,11 +33,13 @@ def write_usd(path: Path, animation: Animation) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".usd-") as folder:
         plain = Path(folder) / f"take{'.usdc' if path.suffix == '.usdz' else path.suffix}"
-        _write_stage(plain, animation)
-        done = plain
-        if path.suffix == ".usdz":
-            done = Path(folder) / "take.usdz"
-            _pxr("UsdUtils").CreateNewUsdzPackage(_pxr("Sdf").AssetPath(str(plain)), str(done))
+        done = Path(folder) / "take.usdz" if path.suffix == ".usdz" else plain
+        try:
+            _write_stage(plain, animation)
+            if done is not plain and not _pxr("UsdUtils").CreateNewUsdzPackage(_pxr("Sdf").AssetPath(str(plain)), str(done)):
+                raise OSError(errno.EIO, "could not be written", str(path))
+        except _pxr("Tf").ErrorException as error:
+            raise OSError(errno.EIO, f"could not be written ({str(error).strip().splitlines()[-1].strip()})", str(path)) from None
         os.replace(done, path)
 
 

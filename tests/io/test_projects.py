@@ -39,7 +39,8 @@ def test_easymocap(made):
         there = np.isfinite(want[f, 0]).all(-1)
         np.testing.assert_allclose(rows[there, :3], want[f, 0][there], atol=1e-6)
         assert (rows[~there] == 0).all()
-    back = {k.camera: k for k in io.read_keypoints(folder / "take.easymocap" / "annots", io.KeypointOptions(fps=60.0, layout="body_25")).views}
+    found = io.read_keypoints(folder / "take.easymocap" / "annots", io.KeypointOptions(fps=60.0, layout="body_25"))
+    back = {view.camera: view for view in found.views}
     for view in seen:
         mine = map_layout(view.layout, body).positions(view.xy.astype(float))
         np.testing.assert_allclose(np.nan_to_num(back[view.camera].xy[:, 0]), np.nan_to_num(mine[:, 0]), atol=2e-3)
