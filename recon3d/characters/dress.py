@@ -9,10 +9,10 @@ from jaxtyping import Float
 
 from recon3d.characters.preset import Preset, PresetJoint
 from recon3d.errors import InputError, valid_names
-from recon3d.geometry import SO3
+from recon3d.geometry import SE3, SO3
 from recon3d.geometry.lie import without_sign_flips
 from recon3d.records import Animation, Motion
-from recon3d.records.animation import FROM_Z_UP, animation_of, resampled
+from recon3d.records.animation import FROM_Z_UP, animation_of, in_parents, resampled
 from recon3d.records.rest import in_rest_pose
 
 _ALIASES = {
@@ -46,10 +46,10 @@ def dressed(motion: Motion, preset: Preset) -> Animation:
     hung = parents >= 0
     above = np.maximum(parents, 0)
     world = FROM_Z_UP if preset.up == "y" else np.eye(3)
-    local_turn = np.where(hung[:, None, None], np.swapaxes(turn[:, above], -1, -2) @ turn, world @ turn)
-    rest_turn = np.where(hung[:, None, None], back[above] @ axes, world @ axes)
-    arm = np.where(hung[:, None], place - place[above], place)
-    rest_place = (np.where(hung[:, None, None], back[above], world) @ arm[..., None])[..., 0]
+    out_of = np.where(hung[:, None, None], np.eye(3), world)  # what stands in the file's world is turned into it
+    local_turn = out_of @ in_parents(SE3(SO3(turn), np.zeros(turn.shape[:-1])), parents).rotation.matrix
+    at_rest = in_parents(SE3(SO3(axes), place), parents)
+    rest_turn, rest_place = out_of @ at_rest.rotation.matrix, (out_of @ at_rest.translation[..., None])[..., 0]
     moving = int(np.flatnonzero(source >= 0)[0])
     path = poses.translation[:, source[moving]]
     scale = 1 / preset.unit_m

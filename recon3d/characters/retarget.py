@@ -15,7 +15,7 @@ from recon3d.errors import InputError
 from recon3d.geometry import SE3, SO3
 from recon3d.geometry.lie import without_sign_flips
 from recon3d.records import Animation, Motion
-from recon3d.records.animation import animation_of, converted
+from recon3d.records.animation import animation_of, converted, in_parents
 
 _LIMBS = (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle"))
 _STRETCHED = 0.9999  # of a limb's length: it is never quite straight, or its plane would be lost
@@ -183,26 +183,18 @@ def _as_animation(
     place: Float[np.ndarray, "frames joints 3"],
     root: int,
 ) -> Animation:
-    parents = character.parents
-    above = np.maximum(parents, 0)
-    hung = parents >= 0
-    back = np.swapaxes(world[:, above], -1, -2)
-    local = np.where(hung[:, None, None], back @ world, world)
-    path = place[:, root]
-    if hung[root]:
-        up = int(above[root])
-        path = (np.swapaxes(world[:, up], -1, -2) @ (path - place[:, up])[..., None])[..., 0]
+    local = in_parents(SE3(SO3(world), place), character.parents)
     return Animation(
         name=character.name,
         joints=character.joints,
-        parents=parents,
+        parents=character.parents,
         rest_place=character.rest_place,
         rest_turn=character.rest_turn,
         tip=character.tip,
         time=own.time,
         moving=np.array([root]),
-        place=path[:, None].copy(),
-        rotation=without_sign_flips(SO3(local).wxyz()),
+        place=local.translation[:, [root]],
+        rotation=without_sign_flips(local.rotation.wxyz()),
         unit_m=character.unit_m,
         up=character.up,
         order=character.order,

@@ -7,10 +7,10 @@ import numpy as np
 from jaxtyping import Float
 
 from recon3d.errors import InputError
-from recon3d.geometry import SO3
+from recon3d.geometry import SE3, SO3
 from recon3d.geometry.lie import slerp, without_sign_flips
 from recon3d.io.gltf import Gltf, open_gltf
-from recon3d.records.animation import Animation
+from recon3d.records.animation import Animation, in_parents
 
 _ABSURD = 1e9  # what is larger is no place
 _STILL = 1e-7  # m; places that change by less do not move
@@ -169,13 +169,8 @@ def _in_parents(
     turn: np.ndarray = u @ v
     if not (np.linalg.det(turn) > 0).all():
         raise InputError("a node mirrors what hangs on it: apply the scales of the character first")
-    hung = parents >= 0
-    up = turn[:, np.maximum(parents, 0)].swapaxes(-1, -2)
-    place = world[..., :3, 3]
-    arm = np.where(hung[:, None], place - place[:, np.maximum(parents, 0)], place)
-    local_place = np.where(hung[:, None], (up @ arm[..., None])[..., 0], place)
-    local_turn = np.where(hung[:, None, None], up @ turn, turn)
-    return local_place, SO3(local_turn).wxyz()
+    local = in_parents(SE3(SO3(turn), world[..., :3, 3]), parents)
+    return local.translation, local.rotation.wxyz()
 
 
 def _unique(names: list[str]) -> tuple[str, ...]:

@@ -35,6 +35,12 @@ def robot_take(
     if unknown or not suffixes:
         known = valid_names(s.removeprefix(".") for s in io.JOINT_WRITERS)
         raise InputError(f"robots' motions are not written as {', '.join(unknown) or 'nothing'}; there are {known}")
+    rig = io.read_rig(take.folder / "rig.toml")
+    if "floor" in rig.unknown:
+        raise InputError(
+            f"{take.folder}: where the floor is is not known, so feet cannot be stood on it; calibrate with it in sight "
+            "(`recon3d calibrate boards --floor`, or people who walk)"
+        )
     machine = load_robot(urdf if urdf is not None else find_urdf(card), card)
     out: list[tuple[str, tuple[Path, ...], RobotQuality]] = []
     for name in take.people():

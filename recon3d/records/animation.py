@@ -126,6 +126,15 @@ class Animation:
         return SE3(SO3(world), at)
 
 
+def in_parents(poses: SE3, parents: Int[np.ndarray, "joints"]) -> SE3:
+    """Poses ``(*batch, joints)`` in the frames of their parents, from those in the world; those without a parent stay as they are."""
+    hung, above = parents >= 0, np.maximum(parents, 0)
+    turn, place = poses.rotation.matrix, poses.translation
+    up = np.swapaxes(turn[..., above, :, :], -1, -2)
+    arm = (up @ (place - place[..., above, :])[..., None])[..., 0]
+    return SE3(SO3(np.where(hung[:, None, None], up @ turn, turn)), np.where(hung[:, None], arm, place))
+
+
 def animation_of(motion: Motion) -> Animation:
     """A person's motion in its own axes (z up, metres); frames without a pose repeat the last one.
 
