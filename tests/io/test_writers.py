@@ -332,7 +332,7 @@ def test_time_of_absence_repeats_the_last_pose(take, tmp_path):
 
 def test_unknown_suffixes_list_the_known_ones(take, tmp_path):
     _, world, motion = take
-    with pytest.raises(InputError, match=r"\.c3d, \.csv, \.trc"):
+    with pytest.raises(InputError, match=r"\.c3d, \.csv, \.npz"):
         io.write(tmp_path / "a.fbx", world)
     with pytest.raises(InputError, match=r"\.bvh, \.fbx, \.glb"):
         io.write(tmp_path / "a.abc", motion)

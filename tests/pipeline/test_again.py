@@ -46,12 +46,15 @@ def test_exports_again(take, tmp_path):
     presets = pipeline.export_take(Take.existing(copy), ["fbx", "amass.npz"], preset="unreal")
     assert [p.name for p in presets] == ["0.unreal.fbx", "0.amass.npz"]
     told = json.loads((copy / "exports" / "0.unreal.fbx.json").read_text())
-    assert told["source"] == {"take": "take", "preset": "unreal", "rest": "A"} and told["up"] == "z" and told["joints"][0] == "root"
+    source = told["source"]
+    assert (source["take"], source["preset"], source["rest"]) == ("take", "unreal", "A")
+    assert source["motion"]["armature"] == "auto" and len(source["input_hashes"]) == 5
+    assert told["up"] == "z" and told["joints"][0] == "root"
     with pytest.raises(InputError, match="not for csv"):
         pipeline.export_take(Take.existing(copy), ["csv"], preset="unreal")
     shutil.rmtree(copy / "stages")
     pipeline.export_take(Take.existing(copy), ["trc"])
-    with pytest.raises(InputError, match="bvh, c3d, csv, fbx, glb"):
+    with pytest.raises(InputError, match="bvh, c3d, csv, easymocap, fbx, glb"):
         pipeline.export_take(Take.existing(copy), ["abc"])
     with pytest.raises(InputError, match="not a take folder"):
         Take.existing(tmp_path)
