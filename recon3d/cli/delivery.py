@@ -42,9 +42,9 @@ class Robot:
     take: Positional[Path]
     """Take folder."""
     robot: str = "g1"
-    """Card that says which link is what: g1, or a .toml file of one's own."""
+    """Card that says which link is what: g1, talos, or a .toml file of one's own."""
     urdf: Path | None = None
-    """The robot's URDF; that of the package example-robot-data by default."""
+    """The robot's URDF; that of the package example-robot-data by default (pip install example-robot-data)."""
     to: tuple[str, ...] = ("csv", "npz")
     """Formats: csv, npz, mcap, bag (both ROS 2)."""
     fps: float = 0.0

@@ -40,7 +40,7 @@ from recon3d.io.rigs import RIG_READERS, RIG_WRITERS, read_intrinsics, read_rig,
 from recon3d.io.rigs.toml import write_lenses_toml, write_rig_toml
 from recon3d.io.ros2 import write_bag, write_mcap
 from recon3d.io.scores import read_scores, write_scores
-from recon3d.io.side_car import write_joint_side_car, write_side_car, write_with_side_car
+from recon3d.io.side_car import write_joint_side_car, write_project_side_car, write_side_car, write_with_side_car
 from recon3d.io.sto import read_sto, write_mot
 from recon3d.io.tables import read_trc, write_csv, write_trc
 from recon3d.io.truth import read_truth
@@ -171,6 +171,7 @@ __all__ = [
     "write_lenses_toml",
     "write_mcap",
     "write_motion",
+    "write_project_side_car",
     "write_rig",
     "write_rig_toml",
     "write_scores",

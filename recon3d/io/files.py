@@ -1,6 +1,7 @@
 """Reading and writing files safely: whole or not at all, and errors that name the file."""
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -18,6 +19,8 @@ from recon3d.errors import InputError
 @contextlib.contextmanager
 def atomic(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     """A file that appears under its name only when everything was written; an error leaves nothing behind."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a folder, not a file", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     text = "b" not in mode
@@ -42,7 +45,7 @@ def fresh_folder(path: Path, mark: str) -> Iterator[Path]:
         FileExistsError: something else is there.
     """
     if path.exists() and not (path / mark).exists():
-        raise FileExistsError(17, f"is there and was not written by recon3d (it has no {mark})", str(path))
+        raise FileExistsError(errno.EEXIST, f"is there and was not written by recon3d (it has no {mark})", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.", suffix=".part") as above:
         folder = Path(above) / path.name

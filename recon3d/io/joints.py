@@ -1,5 +1,6 @@
 """Robots' motions as tables: CSV for everything that reads tables, npz for NumPy."""
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ def write_joints_csv(path: Path, motion: JointMotion) -> None:
         [(motion.time - motion.time[0])[:, None], motion.translation, np.roll(motion.rotation, -1, axis=-1), motion.position], 1
     )
     with atomic(path) as file:
-        np.savetxt(file, rows, "%.7f", ",", header=",".join(("time_s", *_ROOT, *motion.joints)), comments="")
+        csv.writer(file, lineterminator="\n").writerow(("time_s", *_ROOT, *motion.joints))
+        np.savetxt(file, rows, "%.7f", ",")
 
 
 def write_joints_npz(path: Path, motion: JointMotion) -> None:

@@ -109,7 +109,7 @@ def write_scale_setup(path: Path, armature: Armature, markers: Sequence[str], fi
         for body in scaled:
             _put(ElementTree.SubElement(body_set, "BodyScale", name=body), "axes", "X Y Z")
     _put(scaler, "marker_file", files["markers"])
-    _put(scaler, "time_range", f"{span[0]:.9g} {span[1]:.9g}")
+    _put(scaler, "time_range", f"{span[0]:.15g} {span[1]:.15g}")
     _put(scaler, "preserve_mass_distribution", "true")
     _put(scaler, "output_model_file", files["scaled"])
     _put(ElementTree.SubElement(tool, "MarkerPlacer"), "apply", "false")
@@ -169,7 +169,7 @@ def write_ik_setup(
             _put(task, "value_type", "manual_value")
             _put(task, "value", f"{usual[one.name]:.6g}")
     _put(tool, "marker_file", files["markers"])
-    _put(tool, "time_range", f"{span[0]:.9g} {span[1]:.9g}")
+    _put(tool, "time_range", f"{span[0]:.15g} {span[1]:.15g}")
     _put(tool, "output_motion_file", files["motion"])
     _put(tool, "report_errors", "false")
     _write(path, document)

@@ -26,6 +26,8 @@ def write_mcap(path: Path, motion: JointMotion) -> None:
         SetupError: rosbags is not installed.
     """
     rosbag2 = _rosbags("rosbag2")
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a folder, not a file", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".mcap-") as folder:
         bag = Path(folder) / "bag"

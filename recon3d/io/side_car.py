@@ -15,8 +15,14 @@ _AXES: dict[str, dict[str, object]] = {
     ".angles.parquet": {"unit": "deg"},
     ".c3d": {"unit": "mm", "up": "z", "handed": "right"},
     ".csv": {"unit": "m", "up": "z", "handed": "right"},
+    ".npz": {"unit": "m", "up": "z", "handed": "right"},
+    ".nwb": {"unit": "m", "up": "z", "handed": "right"},
+    ".parquet": {"unit": "m", "up": "z", "handed": "right"},
+    ".easymocap": {"unit": "m", "up": "z", "handed": "right", "layout": "body_25"},
+    ".pose2sim": {"unit": "m", "up": "y in pose-3d", "handed": "right"},
     ".trc": {"unit": "m", "up": "y", "handed": "right"},
     ".mot": {"unit": "m, deg", "up": "y", "handed": "right"},
+    ".opensim": {"unit": "m, deg in .mot", "up": "y", "handed": "right"},
     ".osim": {"unit": "m, rad", "up": "y", "handed": "right"},
 }
 
@@ -74,6 +80,11 @@ def write_with_side_car(
         "states": {point: _runs(_names()[state[:, k]]) for k, point in enumerate(points)},
     }
     write_json(path.with_name(path.name + ".json"), {**told, "source": dict(source)})
+
+
+def write_project_side_car(path: Path, people: Mapping[str, int], source: Mapping[str, Any]) -> None:
+    """``<name>.json`` beside a whole take's folder."""
+    write_json(path.with_name(path.name + ".json"), {**_axes_of(path), "people": dict(people), "source": dict(source)})
 
 
 def _axes_of(path: Path) -> dict[str, object]:

@@ -32,7 +32,7 @@ def write_sto(path: Path, columns: Mapping[str, np.ndarray], name: str) -> None:
     rows = np.stack(list(columns.values()), -1)
     head = [name, "version=1", f"nRows={len(rows)}", f"nColumns={len(columns)}", "inDegrees=yes", "endheader"]
     with atomic(path) as file:
-        np.savetxt(file, rows, "%.9g", "\t", header="\n".join((*head, "\t".join(columns))), comments="")
+        np.savetxt(file, rows, ["%.15g", *["%.9g"] * (rows.shape[1] - 1)], "\t", header="\n".join((*head, "\t".join(columns))), comments="")
 
 
 def read_sto(path: Path | str) -> dict[str, np.ndarray]:

@@ -40,7 +40,9 @@ def write_csv(path: Path, windows: Iterable[Keypoints3D], person: int = 0) -> No
 
 
 def write_trc(path: Path, windows: Iterable[Keypoints3D], person: int = 0) -> None:
-    """Track Row Column for OpenSim: metres, y up, absent cells empty.
+    """Track Row Column for OpenSim: metres, y up, NaN where a marker is missing.
+
+    Not empty: OpenSim refuses the whole file where the last cell of a line is.
 
     Raises:
         InputError: the frames have no one rate.
@@ -52,10 +54,10 @@ def write_trc(path: Path, windows: Iterable[Keypoints3D], person: int = 0) -> No
                 first, joints = int(world.frame[0]), world.layout.points
                 rate = frame_rate(world.time)
             xyz = world.xyz[:, person] @ Y_UP.T
-            line = "%d\t%.9g" + "\t%.6f" * (3 * len(joints))
+            line = "%d\t%.15g" + "\t%.6f" * (3 * len(joints))
             rows = np.concatenate([world.time[:, None], xyz.reshape(len(world), -1)], 1).tolist()
             for number, row in zip(world.frame.tolist(), rows, strict=True):
-                body.write((line % (number, *row)).replace("nan", "") + "\n")
+                body.write((line % (number, *row)).replace("nan", "NaN") + "\n")
             count += len(world)
         if not count:
             raise InputError(f"{path}: there is nothing to write")

@@ -73,6 +73,7 @@ def _project(take: Take, program: str, people: dict[str, int]) -> Path:
     seen = [io.read_keypoints2d(take.keypoints2d(name)) for name in rig.names if take.keypoints2d(name).is_file()]
     target = take.export("take", f".{program}")
     io.PROJECT_WRITERS[program](target, lambda: keypoint_windows(take), seen, rig, people)
+    io.write_project_side_car(target, people, take.source())
     return target
 
 

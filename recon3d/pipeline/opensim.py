@@ -95,7 +95,7 @@ def opensim_take(take: Take, run: bool = False) -> list[OpenSimFolder]:
         weights = _weights(world)
         write_scale_setup(folder / "scale.xml", generic, list(weights), _FILES, span)
         write_ik_setup(folder / "ik.xml", generic, weights, _usual(generic), {**_FILES, "model": _FILES["scaled"]}, span)
-        io.write_side_car(folder / "motion.mot", motion, None, take.source())
+        io.write_side_car(folder, motion, None, take.source())
         off, theirs, ours = _run(tools, folder, motion, world) if tools is not None else ({}, float("nan"), float("nan"))
         out.append(OpenSimFolder(name, folder, off, theirs, ours))
     return out
@@ -143,9 +143,10 @@ def _run(opensim: Any, folder: Path, motion: Motion, world: list[Keypoints3D]) -
         done = subprocess.run([sys.executable, "-c", _TOOL, setup], cwd=folder, capture_output=True, text=True, check=False)
         if not (folder / made).is_file():
             said = (done.stdout + done.stderr).strip().splitlines() or ["nothing"]
-            raise InputError(f"{folder / setup}: OpenSim did not write {made}; it said {said[0]}")
+            fault = next((line for line in said if "error" in line.lower()), said[-1])
+            raise InputError(f"{folder / setup}: OpenSim did not write {made}; it said {fault.strip()}")
     theirs, ours = read_sto(folder / _FILES["motion"]), read_sto(folder / "motion.mot")
-    rows = np.clip(np.searchsorted(ours["time"], theirs["time"] - 1e-6), 0, len(ours["time"]) - 1)
+    rows = _nearest(ours["time"], theirs["time"])
     off: dict[str, float] = {}
     for name, values in ours.items():
         if name in theirs and name not in ("time", *ROOT_PLACE):
@@ -156,10 +157,18 @@ def _run(opensim: Any, folder: Path, motion: Motion, world: list[Keypoints3D]) -
     mine = motion.armature.attachments.select(names)
     columns = [names.index(point) for point in mine.points]
     places = motion.armature.keypoints(motion.poses())[:, [motion.armature.attachments.points.index(p) for p in mine.points]]
-    frames = np.clip(np.searchsorted(motion.time, theirs["time"] - 1e-6), 0, len(motion) - 1)
+    frames = _nearest(motion.time, theirs["time"])
     moved = _marker_places(opensim, folder / _FILES["scaled"], theirs, mine.points) @ GROUND
     seen = seen[frames][:, columns]
     return off, _rms_mm(moved - seen), _rms_mm(places[frames] - seen)
+
+
+def _nearest(time: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Row of the time that is nearest to each of others; OpenSim writes fewer digits than it reads."""
+    after = np.clip(np.searchsorted(time, wanted), 1, max(len(time) - 1, 1))
+    before = after - 1
+    after = np.minimum(after, len(time) - 1)
+    return np.where(wanted - time[before] <= time[after] - wanted, before, after)
 
 
 def _marker_places(opensim: Any, model_file: Path, values: dict[str, np.ndarray], markers: tuple[str, ...]) -> np.ndarray:

@@ -13,7 +13,7 @@ from recon3d.robots import RobotQuality, find_urdf, follow, load_card, load_robo
 def robot_take(
     take: Take, robot: str, urdf: Path | None = None, formats: Sequence[str] = ("csv", "npz"), fps: float = 0.0
 ) -> list[tuple[str, tuple[Path, ...], RobotQuality]]:
-    """Every person's motion on a robot, as ``exports/<person>.<robot>.<format>``.
+    """Every person's motion on a robot, as ``exports/<person>.<robot>.robot.<format>``.
 
     Args:
         take: where from, and where to.
@@ -50,7 +50,7 @@ def robot_take(
         targets = targets_of(motion, machine, fps)
         moved = follow(machine, targets)
         good = quality(machine, moved, targets)
-        paths = tuple(take.export(name, f".{card.name}{suffix}") for suffix in suffixes)
+        paths = tuple(take.export(name, f".{card.name}.robot{suffix}") for suffix in suffixes)
         about = {**take.source(), "robot": card.name, "scale": targets.scale, "quality": asdict(good)}
         for path, suffix in zip(paths, suffixes, strict=True):
             io.JOINT_WRITERS[suffix](path, moved)

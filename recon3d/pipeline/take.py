@@ -126,7 +126,10 @@ class Take:
     def people(self) -> dict[str, int]:
         """Ids of the people by name, as the last run left them."""
         path = self.folder / "take.toml"
-        return read_toml(path).get("people", {}) if path.is_file() else {}
+        people = read_toml(path).get("people", {}) if path.is_file() else {}
+        if any(name in ("", ".", "..") or set(name) & set("/\\:\0") for name in people):
+            raise InputError(f"{path}: people's names are parts of file names, not {', '.join(map(repr, people))}")
+        return people
 
     def motion(self, name: str) -> Path:
         """Assembled motion of a person."""

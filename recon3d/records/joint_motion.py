@@ -53,7 +53,7 @@ class JointMotion:
         translation: of the base in the world, m.
         rotation: world_from_base, wxyz, without flips of sign.
         position: of each joint, rad or m.
-        present: frames in which the person was there; in the others the robot stays as it was.
+        present: frames in which the person was there; in the others the robot goes evenly from where it left to where it comes back.
         contact: left and right foot on the floor.
         urdf: text of its URDF.
     """

@@ -1,6 +1,7 @@
 """Robot cards: which link of a robot is which part of a person; as data, in ``cards/*.toml``, or one's own.
 
-A card names the links; everything else (lengths, limits, soles, shapes) is read from the robot's URDF.
+A card names the links; everything else (lengths, limits, soles, shapes) is read from the robot's URDF. In the card's
+posture the robot must stand upright (z up) on flat feet, knees bent the way they bend; which way it faces is read from its hips.
 """
 
 import functools
@@ -85,7 +86,7 @@ def parse_card(data: dict[str, Any], source: str) -> RobotCard:
     fingers, thumb = (_direction(hand.get(key), key, faults) for key in ("fingers", "thumb"))
     if (fingers is None) != (thumb is None) or (fingers is not None and thumb is not None and abs(fingers @ thumb) > 0.1):
         faults.append("[hand] fingers and thumb are two directions at right angles, or neither is given")
-    wrong = [key for key, value in posture.items() if isinstance(value, bool) or not isinstance(value, int | float)]
+    wrong = [k for k, v in posture.items() if isinstance(v, bool) or not isinstance(v, int | float) or not np.isfinite(v)]
     faults += [f"[posture] {key} must be a number" for key in wrong]
     files = data.get("urdf", [])
     if not isinstance(files, list) or not all(isinstance(f, str) for f in cast(list[Any], files)):
@@ -93,6 +94,9 @@ def parse_card(data: dict[str, Any], source: str) -> RobotCard:
     name = data.get("name", Path(source).stem)
     if not isinstance(name, str) or not re.fullmatch(r"\w[\w-]*", name):
         faults.append(f"name must be a word, since files are named after it, not {name!r}")
+    used = [links.get("pelvis"), links.get("torso"), *(name for pair in pairs.values() for name in pair)]
+    doubled = sorted({name for name in used if isinstance(name, str) and used.count(name) > 1})
+    faults += [f"link {name!r} is said to be several parts" for name in doubled]
     if faults:
         raise InputError(all_faults(faults, f"robot card {source} cannot be used:"))
     return RobotCard(

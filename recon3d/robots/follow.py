@@ -14,8 +14,9 @@ from recon3d.geometry import SE3, SO3
 from recon3d.geometry.lie import without_sign_flips
 from recon3d.geometry.threads import single_threaded
 from recon3d.records import JointMotion
-from recon3d.robots.model import Robot, pinocchio
+from recon3d.robots.model import Robot, frame_of
 from recon3d.robots.separation import Separation
+from recon3d.robots.shapes import pinocchio
 from recon3d.robots.targets import Targets
 
 _STEPS = 2  # a frame
@@ -92,11 +93,15 @@ def _advance(pink: Any, configuration: Any, tasks: list[Any], dt: float, limits:
             continue
         for part in (1.0,) if not far else (1.0, 0.5, 0.25, 0.125):
             configuration.update(configuration.integrate(part * velocity, dt))
-            if separation.room(configuration) >= min(room, 0.0):
+            if (separation.room(configuration) >= np.minimum(room, 0.0)).all():
                 separation.look(False)
                 return
             configuration.update(before)
     separation.look(False)
+
+
+def _both(part: str) -> tuple[str, str]:
+    return frame_of(f"left_{part}"), frame_of(f"right_{part}")
 
 
 class _Tasks:
@@ -106,12 +111,12 @@ class _Tasks:
         self._pin = pin
         card = robot.card
         free = 0.0 if card.fingers is None else _HAND_TURN
-        self.pelvis = pink.FrameTask(card.pelvis, *_PELVIS, lm_damping=1e-3)
-        self.torso = pink.FrameTask(card.torso, *_TORSO, lm_damping=1e-3)
-        self.feet = [pink.FrameTask(name, *_SWINGING, lm_damping=1e-3) for name in card.pairs["foot"]]
+        self.pelvis = pink.FrameTask(frame_of("pelvis"), *_PELVIS, lm_damping=1e-3)
+        self.torso = pink.FrameTask(frame_of("torso"), *_TORSO, lm_damping=1e-3)
+        self.feet = [pink.FrameTask(name, *_SWINGING, lm_damping=1e-3) for name in _both("foot")]
         relative = pink.tasks.RelativeFrameTask
-        self.elbows = [relative(name, card.torso, _ELBOW, 0.0, lm_damping=1e-3) for name in card.pairs["elbow"]]
-        self.hands = [relative(name, card.torso, _HAND, free, lm_damping=1e-3) for name in card.pairs["hand"]]
+        self.elbows = [relative(name, frame_of("torso"), _ELBOW, 0.0, lm_damping=1e-3) for name in _both("elbow")]
+        self.hands = [relative(name, frame_of("torso"), _HAND, free, lm_damping=1e-3) for name in _both("hand")]
         posture = pink.PostureTask(_POSTURE)
         posture.set_target(robot.stand)
         self.all = [self.pelvis, self.torso, *self.feet, *self.elbows, *self.hands, posture]

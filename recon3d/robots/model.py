@@ -8,16 +8,20 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from recon3d.errors import InputError, SetupError, all_faults, valid_names
+from recon3d.errors import InputError, all_faults, valid_names
 from recon3d.geometry import SE3, SO3
 from recon3d.io.files import read_text
 from recon3d.records.joint_motion import Links
 from recon3d.robots.card import RobotCard
-from recon3d.robots.urdf import lacking_meshes, package_folders, read_links
+from recon3d.robots.shapes import hulls, pair_up, pinocchio
+from recon3d.robots.urdf import lacking_meshes, mimicked, package_folders, read_links
 
 _SIDES = ("left", "right")
 _SOLE_M = 0.012  # of the lowest points of a foot's shapes belong to its sole
+_FLAT_SHARE = 0.5  # of a foot's length is its sole at least
 _INSIDE = 1e-4  # rad or m that joints stay within their limits
+_BENT_M = 0.01  # that a knee may lie behind hip and ankle
+_STILL = 1e-6  # rad or m that a joint which stays in its posture may move
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,9 +70,12 @@ def link_names(card: RobotCard) -> dict[str, str]:
 def load_robot(path: Path, card: RobotCard) -> Robot:
     """A robot from its URDF.
 
+    Joints that mimic others, those that they mimic, and those whose limit of speed is zero stay in the card's posture.
+
     Raises:
         SetupError: Pinocchio is not installed.
-        InputError: a file that is no URDF, lacks links of the card or meshes of its shapes; the message says which.
+        InputError: a file that is no URDF, lacks links of the card or meshes of its shapes, or a posture in which the robot does not
+            stand upright on flat feet; the message says which.
     """
     pin = pinocchio()
     _, joints, links = read_links(path)
@@ -78,43 +85,95 @@ def load_robot(path: Path, card: RobotCard) -> Robot:
     if faults:
         more = f"; its links are {valid_names(links.names)}" if any("no link" in f for f in faults) else ""
         raise InputError(all_faults(faults, f"{path} cannot be used as {card.name}{more}:"))
-    model: Any = pin.buildModelFromUrdf(str(path), pin.JointModelFreeFlyer())
+    try:
+        model: Any = pin.buildModelFromUrdf(str(path), pin.JointModelFreeFlyer())
+    except (ValueError, RuntimeError) as error:
+        raise InputError(f"{path} cannot be read by Pinocchio: {str(error).strip().splitlines()[0]}") from None
     ids = [int(model.getJointId(name)) for name in joints]
-    index = np.array([model.joints[i].idx_q for i in ids], dtype=np.int64)
-    speed = np.array([model.velocityLimit[model.joints[i].idx_v] for i in ids])
     if any(model.joints[i].nq != 1 for i in ids):
         endless = ", ".join(name for name, i in zip(joints, ids, strict=True) if model.joints[i].nq != 1)
         raise InputError(f"{path}: joints without limits are not supported: {endless}; give them limits")
+    index = np.array([model.joints[i].idx_q for i in ids], dtype=np.int64)
+    speed = np.array([model.velocityLimit[model.joints[i].idx_v] for i in ids])
+    for part, name in link_names(card).items():  # under names of their own: a joint may be called as a link is
+        body = model.frames[model.getFrameId(name, pin.FrameType.BODY)]
+        model.addFrame(pin.Frame(frame_of(part), body.parentJoint, body.parentFrame, body.placement, pin.FrameType.OP_FRAME))
     lower, upper = model.lowerPositionLimit[index].copy(), model.upperPositionLimit[index].copy()
+    position = _posture(path, card, joints, lower, upper)
+    held = _bound_together(path, joints, position) | (speed == 0)
     room = np.minimum(_INSIDE, 0.25 * (upper - lower))
     bounds = [model.lowerPositionLimit.copy(), model.upperPositionLimit.copy()]
-    bounds[0][index], bounds[1][index] = lower + room, upper - room
+    bounds[0][index] = np.where(held, position - _STILL, lower + room)
+    bounds[1][index] = np.where(held, position + _STILL, upper - room)
     model.lowerPositionLimit, model.upperPositionLimit = bounds
     stand = pin.neutral(model)
-    wanted = np.array([card.posture.get(name, 0.0) for name in joints])
-    stand[index] = np.clip(wanted, bounds[0][index], bounds[1][index])
-    meshes = pin.buildGeomFromUrdf(model, str(path), pin.GeometryType.COLLISION, package_dirs=package_folders(path))
-    _pair_up(pin, model, meshes, stand)
-    shapes = _hulls(meshes)
-    _with_floor(pin, shapes)
+    stand[index] = np.where(held, position, np.clip(position, bounds[0][index], bounds[1][index]))
     data = model.createData()
+    # It may be modelled facing anywhere: it is turned to face +x, by where its hips are.
     pin.framesForwardKinematics(model, data, stand)
-    rest = {part: _pose(data.oMf[model.getFrameId(name)]) for part, name in link_names(card).items()}
-    sole = np.stack([_sole(pin, model, meshes, stand, card.pairs["foot"][k], path) for k in range(2)])
+    hips = [np.array(data.oMf[model.getFrameId(frame_of(f"{side}_hip"))].translation) for side in _SIDES]
+    heading = np.arctan2(-(hips[0] - hips[1])[0], (hips[0] - hips[1])[1])
+    stand[3:7] = np.roll(SO3.exp(np.array([0.0, 0.0, -heading])).wxyz(), -1)
+    try:
+        meshes = pin.buildGeomFromUrdf(model, str(path), pin.GeometryType.COLLISION, package_dirs=package_folders(path))
+    except (ValueError, RuntimeError) as error:
+        raise InputError(f"{path}: a mesh cannot be read: {str(error).strip().splitlines()[0]}") from None
+    pair_up(model, meshes, stand)
+    shapes = hulls(model, meshes, stand)
+    pin.framesForwardKinematics(model, data, stand)
+    rest = {part: _pose(data.oMf[model.getFrameId(frame_of(part))]) for part in link_names(card)}
+    sole = np.stack([_sole(pin, model, meshes, stand, f"{side}_foot", path) for side in _SIDES])
+    _stands(path, rest, sole)
     return Robot(card, joints, links, model, shapes, meshes, index, stand, lower, upper, speed, rest, sole, read_text(path))
 
 
-def pinocchio() -> Any:
-    """The library, where it is installed.
+def frame_of(part: str) -> str:
+    """Name of a part's frame in Pinocchio's model."""
+    return f"recon3d {part}"
+
+
+def _posture(path: Path, card: RobotCard, joints: tuple[str, ...], lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+    """Positions of the card; where it says nothing, what is nearest to zero within the limits."""
+    faults = [
+        f"{name} is {card.posture[name]:g} in the card's posture, its limits are {low:g} and {high:g}"
+        for name, low, high in zip(joints, lower.tolist(), upper.tolist(), strict=True)
+        if name in card.posture and not low <= card.posture[name] <= high
+    ]
+    if faults:
+        raise InputError(all_faults(faults, f"{path} and card {card.name} (positions are in rad or m):"))
+    return np.array([card.posture.get(name, min(max(0.0, low), high)) for name, low, high in zip(joints, lower, upper, strict=True)])
+
+
+def _bound_together(path: Path, joints: tuple[str, ...], position: np.ndarray) -> np.ndarray:
+    """Joints that mimic others or are mimicked; ``position`` of those that mimic is set to what it must be."""
+    out = np.zeros(len(joints), bool)
+    for name, (master, factor, offset) in mimicked(path).items():
+        if name in joints:
+            of = position[joints.index(master)] if master in joints else 0.0  # one that is fixed
+            out[[joints.index(n) for n in (name, master) if n in joints]] = True
+            position[joints.index(name)] = factor * of + offset
+    return out
+
+
+def _stands(path: Path, rest: dict[str, SE3], sole: Float[np.ndarray, "2 2 3"]) -> None:
+    """Check that the robot stands as a person does.
 
     Raises:
-        SetupError: it is not.
+        InputError: it does not; all that is wrong.
     """
-    try:
-        return import_module("pinocchio")
-    except ImportError:
-        where = "pip install 'recon3d[robots]' (on Windows: conda install -c conda-forge pinocchio pink)"
-        raise SetupError(f"robots need Pinocchio: {where}") from None
+    at = {part: pose.translation for part, pose in rest.items()}
+    faults: list[str] = []
+    feet = np.stack([rest[f"{side}_foot"] @ sole[k] for k, side in enumerate(_SIDES)])
+    if not feet[..., 2].max() < at["pelvis"][2] < min(at["left_shoulder"][2], at["right_shoulder"][2]):
+        faults.append("shoulders must be over the pelvis and soles under it")
+    faults += [f"the left {part} must be to the left of the right one" for part in ("hip", "knee", "foot", "shoulder")
+               if not at[f"left_{part}"][1] > at[f"right_{part}"][1] + 1e-3]  # fmt: skip
+    bent = [at[f"{side}_knee"][0] - 0.5 * (at[f"{side}_hip"][0] + at[f"{side}_foot"][0]) for side in _SIDES]
+    ahead = float(feet[..., 0].mean() - np.mean([at[f"{side}_foot"][0] for side in _SIDES]))
+    if min(bent) < -_BENT_M or (max(bent) < _BENT_M and ahead < -_BENT_M):
+        faults.append("knees must bend, and feet point, forward: are left and right exchanged?")
+    if faults:
+        raise InputError(all_faults(faults, f"{path} does not stand upright in the posture of its card:"))
 
 
 def find_urdf(card: RobotCard) -> Path:
@@ -139,57 +198,27 @@ def _pose(placement: Any) -> SE3:
     return SE3(SO3(np.array(placement.rotation)), np.array(placement.translation))
 
 
-def _pair_up(pin: Any, model: Any, shapes: Any, stand: np.ndarray) -> None:
-    """Pairs of shapes that must not meet: not those of neighbouring links, nor those that meet when the robot stands."""
-    shapes.addAllCollisionPairs()
-    data, own = model.createData(), pin.GeometryData(shapes)
-    pin.computeCollisions(model, data, shapes, own, stand, False)
-    kept: list[Any] = []
-    for k, pair in enumerate(shapes.collisionPairs):
-        a, b = (int(shapes.geometryObjects[i].parentJoint) for i in (pair.first, pair.second))
-        beside = a == b or model.parents[a] == b or model.parents[b] == a
-        if not beside and not own.collisionResults[k].isCollision():
-            kept.append(pin.CollisionPair(pair.first, pair.second))
-    shapes.removeAllCollisionPairs()
-    for pair in kept:
-        shapes.addCollisionPair(pair)
+def _sole(pin: Any, model: Any, shapes: Any, stand: np.ndarray, part: str, path: Path) -> Float[np.ndarray, "2 3"]:
+    """Heel and toe of a foot: the ends of what is lowest of its shapes when the robot stands on flat feet.
 
-
-def _hulls(meshes: Any) -> Any:
-    """The same with meshes replaced by their convex hulls: a hundred times quicker to measure between, and never smaller."""
-    coal = import_module("coal")
-    out = meshes.copy()
-    for shape in out.geometryObjects:
-        if isinstance(shape.geometry, coal.BVHModelBase):
-            mesh = shape.geometry.clone()
-            mesh.buildConvexHull(False, "Qt")
-            shape.geometry = mesh.convex
-    return out
-
-
-def _with_floor(pin: Any, shapes: Any) -> None:
-    """The floor as another shape that none must meet; what stands is stood on it, not in it."""
-    coal = import_module("coal")
-    floor = shapes.addGeometryObject(pin.GeometryObject("floor", 0, pin.SE3.Identity(), coal.Halfspace(0.0, 0.0, 1.0, 0.0)))
-    for k in range(floor):
-        shapes.addCollisionPair(pin.CollisionPair(k, floor))
-
-
-def _sole(pin: Any, model: Any, shapes: Any, stand: np.ndarray, link: str, path: Path) -> Float[np.ndarray, "2 3"]:
-    """Heel and toe of a foot: the ends of what is lowest of its shapes when the robot stands on flat feet."""
+    Raises:
+        InputError: the foot has no shapes, or is not flat.
+    """
     data = model.createData()
     pin.framesForwardKinematics(model, data, stand)
-    frame = model.getFrameId(link)
+    frame = model.getFrameId(frame_of(part))
     joint = int(model.frames[frame].parentJoint)
     own = [s for s in shapes.geometryObjects if int(s.parentJoint) == joint]
     if not own:
-        raise InputError(f"{path}: link {link!r} has no shape that collides, so its sole is not known")
+        raise InputError(f"{path}: the link of the {part.replace('_', ' ')} has no shape that collides, so its sole is not known")
     points = np.concatenate([_points(s) @ np.array(s.placement.rotation).T + np.array(s.placement.translation) for s in own])
     in_link = model.frames[frame].placement.inverse()
     points = points @ np.array(in_link.rotation).T + np.array(in_link.translation)
     turn = np.array(data.oMf[frame].rotation)
     level = points @ turn.T
     low = level[level[:, 2] < level[:, 2].min() + _SOLE_M]
+    if np.ptp(low[:, 0]) < _FLAT_SHARE * np.ptp(level[:, 0]):
+        raise InputError(f"{path}: the {part.replace('_', ' ')} is not flat on the floor in the posture of its card; change [posture]")
     middle, bottom = 0.5 * (low[:, 1].min() + low[:, 1].max()), low[:, 2].min()
     return np.array([[low[:, 0].min(), middle, bottom], [low[:, 0].max(), middle, bottom]]) @ turn
 

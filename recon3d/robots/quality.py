@@ -7,10 +7,12 @@ from jaxtyping import Float
 
 from recon3d.geometry import SE3, SO3
 from recon3d.records import JointMotion
-from recon3d.robots.model import Robot, link_names, pinocchio
+from recon3d.robots.model import Robot, link_names
+from recon3d.robots.shapes import pinocchio
 from recon3d.robots.targets import Targets
 
 _SIDES = ("left", "right")
+_STILL = 1e-3  # rad/s or m/s of joints that stay in their posture
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class RobotQuality:
 
 def quality(robot: Robot, motion: JointMotion, targets: Targets) -> RobotQuality:
     """Measure a motion on a robot; collisions between the meshes themselves, not their hulls."""
-    speed = np.abs(motion.velocity()) > robot.fastest * (1 + 1e-6)
+    speed = np.abs(motion.velocity()) > robot.fastest * (1 + 1e-6) + _STILL
     beyond = (motion.position < robot.lower) | (motion.position > robot.upper)
     poses = motion.poses()
     names = link_names(robot.card)

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from recon3d.robots.model import Robot, pinocchio
+from recon3d.robots.model import Robot
+from recon3d.robots.shapes import pinocchio
 
 _MARGIN_M = 0.006
 _HARD_SHARE = 0.3  # of the margin: no nearer than that, whatever the linearisation said
@@ -56,17 +57,18 @@ class Separation:
         self._floor = (self._joints == 0).any(1)
         radius = np.array([float(shape.geometry.aabb_radius) for shape in objects])
         self._radii = np.where(self._joints == 0, 0.0, radius[self._pairs]).sum(1)
-        # Of shapes that lie close by design the margin is a part of what they have; hulls that overlap then may go on to.
+        # Of shapes that lie close by design the margin is a part of what they have.
         pin.computeDistances(robot.model, robot.model.createData(), robot.shapes, self._data, robot.stand)
         rest = np.array([r.min_distance for r in self._data.distanceResults])
-        self._margin = np.where(self._floor, 0.0, np.where(rest > 0, np.minimum(_MARGIN_M, 0.5 * rest), 1.5 * rest))
-        self._hard = np.where(self._floor, -_SUNK_M, np.minimum(self._margin, _HARD_SHARE * self._margin))
+        self._margin = np.where(self._floor, 0.0, np.minimum(_MARGIN_M, 0.5 * np.maximum(rest, 0.0)))
+        self._hard = np.where(self._floor, -_SUNK_M, _HARD_SHARE * self._margin)
         self._last: tuple[np.ndarray, float, _Near] | None = None
 
-    def room(self, configuration: Any) -> float:
-        """What the worst pair lies beyond the distance that it must keep, m; negative if it does not keep it."""
+    def room(self, configuration: Any) -> Float[np.ndarray, "2"]:
+        """What the worst pair of links, and the worst link over the floor, has beyond the distance to be kept, m; negative: not kept."""
         near = self._near(configuration)
-        return float((near.distance - self._hard[near.pair]).min(initial=self.reach))
+        left, floor = near.distance - self._hard[near.pair], self._floor[near.pair]
+        return np.array([left[~floor].min(initial=_NEAR_M), left[floor].min(initial=_NEAR_M)])
 
     def compute_qp_inequalities(self, configuration: Any, dt: float) -> tuple[np.ndarray, np.ndarray] | None:
         """Rows G and bounds h of ``G step <= h``; ``dt`` plays no part, since steps are bounded, not speeds."""

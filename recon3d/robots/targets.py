@@ -33,7 +33,7 @@ class Targets:
 
     Attributes:
         time: s, evenly spaced.
-        present: frames in which the person was there; the others repeat the last one.
+        present: frames in which the person was there; in the others all go evenly from where it left to where it comes back.
         scale: robot's metres by the person's.
         pelvis: world_from_link.
         torso: world_from_link, directions only.
@@ -75,10 +75,20 @@ def targets_of(motion: Motion, robot: Robot, fps: float = 0.0) -> Targets:
         raise InputError(f"armature {motion.armature.skeleton.name} has no {', '.join(lacking)}: it is not a person's")
     if not motion.present().any():
         raise InputError(f"person {motion.person} is in no frame of the motion")
+    scale = _scale(motion, robot)
     time, present, poses, contact = _sampled(motion, fps)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], present.astype(np.int8), [0]])))
+    runs = [slice(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+    parts = [
+        _while_there(motion, robot, scale, time[r], SE3(SO3(poses.rotation.matrix[r]), poses.translation[r]), contact[r]) for r in runs
+    ]
+    return _bridged(time, present, scale, runs, parts)
+
+
+def _while_there(motion: Motion, robot: Robot, scale: float, time: np.ndarray, poses: SE3, contact: np.ndarray) -> "_Part":
+    """Targets of frames in a row in which the person was there."""
     at = {name: motion.armature.index(name) for name in motion.armature.joints}
     turn, place = poses.rotation.matrix, poses.translation
-    scale = _scale(motion, robot)
     faces = {part: _TO_ROBOT.T @ pose.rotation.matrix for part, pose in robot.rest.items()}
     pelvis_turn = turn[:, at["pelvis"]] @ faces["pelvis"]
     torso = turn[:, at["chest"]] @ faces["torso"]
@@ -99,14 +109,52 @@ def targets_of(motion: Motion, robot: Robot, fps: float = 0.0) -> Targets:
     hip_in_pelvis = np.stack([robot.rest["pelvis"].inverse() @ robot.rest[f"{s}_hip"].translation for s in _SIDES])
     pelvis_place = hips - (pelvis_turn @ hip_in_pelvis.mean(0))
     pelvis_place[:, 2] -= _lowered(robot, pelvis_turn, pelvis_place, hip_in_pelvis, foot.translation, stands, time)
-    foot = SE3(foot.rotation, _within_reach(robot, pelvis_turn, pelvis_place, hip_in_pelvis, foot.translation))
+    foot_place = _within_reach(robot, pelvis_turn, pelvis_place, hip_in_pelvis, foot.translation)
     elbow, hand, hand_turn = _arms(robot, turn, place, at, torso)
-    pelvis = SE3(SO3(pelvis_turn), pelvis_place)
-    return Targets(time, present, scale, pelvis, torso, foot, stands, elbow, hand, hand_turn)
+    turns = np.concatenate([pelvis_turn[:, None], torso[:, None], foot.rotation.matrix, hand_turn], 1)
+    return _Part(turns, np.concatenate([pelvis_place[:, None], foot_place, elbow, hand], 1), stands)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """Of some frames: turns of pelvis, torso, feet and hands; places of pelvis, feet, elbows and hands; what stands."""
+
+    turn: Float[np.ndarray, "frames 6 3 3"]
+    place: Float[np.ndarray, "frames 7 3"]
+    stands: Bool[np.ndarray, "frames 2 2"]
+
+
+def _bridged(time: np.ndarray, present: np.ndarray, scale: float, runs: list[slice], parts: list[_Part]) -> Targets:
+    """All frames: where nobody is there, evenly from where the person left to where it comes back; nothing stands meanwhile."""
+    rows = np.flatnonzero(present)
+    after = np.clip(np.searchsorted(rows, np.arange(len(time))), 0, len(rows) - 1)
+    before = np.where(rows[after] > np.arange(len(time)), np.maximum(after - 1, 0), after)
+    first, last = rows[before], rows[after]
+    share = np.clip((np.arange(len(time)) - first) / np.maximum(last - first, 1), 0.0, 1.0)
+    share = share * share * (3 - 2 * share)
+    turn, place = np.concatenate([p.turn for p in parts]), np.concatenate([p.place for p in parts])
+    stands = np.zeros((len(time), 2, 2), bool)
+    for run, part in zip(runs, parts, strict=True):
+        stands[run] = part.stands
+    wxyz = slerp(SO3(turn[before]).wxyz(), SO3(turn[after]).wxyz(), share[:, None, None])
+    turns = SO3.from_wxyz(wxyz).matrix
+    places = place[before] + share[:, None, None] * (place[after] - place[before])
+    return Targets(
+        time,
+        present,
+        scale,
+        SE3(SO3(turns[:, 0]), places[:, 0]),
+        turns[:, 1],
+        SE3(SO3(turns[:, 2:4]), places[:, 1:3]),
+        stands,
+        places[:, 3:5],
+        places[:, 5:7],
+        turns[:, 4:6],
+    )
 
 
 def _sampled(motion: Motion, fps: float) -> tuple[np.ndarray, np.ndarray, SE3, np.ndarray]:
-    """Times, presence, poses and contacts, evenly spaced; frames without the person repeat the last one that has it."""
+    """Times, presence, poses and contacts, evenly spaced; frames without the person hold something that is not used."""
     if fps < 0 or not np.isfinite(fps) or fps > 10_000:
         raise InputError(f"{fps:g} frames a second make no sense")
     there = motion.present()

@@ -40,6 +40,11 @@ def read_links(path: Path) -> tuple[str, tuple[str, ...], Links]:
         if ends[1] in above:
             faults.append(f"link {ends[1]!r} hangs on two joints")
         above[str(ends[1])] = joint
+    for kind, every in (("link", names), ("joint", [str(j.get("name")) for j in joints])):
+        faults += [f"{kind} {name!r} occurs twice" for name in sorted({n for n in every if every.count(n) > 1})]
+    faults += [f"joint {k + 1} of the file has no name" for k, joint in enumerate(joints) if not joint.get("name")]
+    for joint in joints:
+        faults += _limit_faults(joint)
     roots = [name for name in names if name not in above]
     if len(roots) != 1:
         faults.append(f"one link must hang on no joint; {len(roots)} do: {', '.join(roots) or 'none'}")
@@ -54,6 +59,46 @@ def read_links(path: Path) -> tuple[str, tuple[str, ...], Links]:
     except ValueError as error:
         raise InputError(f"{path} cannot be used: a number cannot be read ({error})") from None
     return str(robot.get("name")), tuple(str(j.get("name")) for j in moving), links
+
+
+def _limit_faults(joint: ElementTree.Element) -> list[str]:
+    """What is wrong with the limits of a joint that turns or slides."""
+    if joint.get("type") not in ("revolute", "prismatic"):
+        return []
+    label, limit = f"joint {joint.get('name')!r}", joint.find("limit")
+    if limit is None:
+        return [f"{label} has no <limit>"]
+    values: dict[str, float] = {}
+    for key, usual in (("lower", "0"), ("upper", "0"), ("velocity", "")):
+        try:
+            values[key] = float(limit.get(key, usual))
+        except ValueError:
+            return [f"{label}: its limit needs a number as {key}"]
+    if not np.isfinite(list(values.values())).all() or values["lower"] > values["upper"] or not values["velocity"] >= 0:
+        told = ", ".join(f"{key} {value:g}" for key, value in values.items())
+        return [f"{label}: {told}; lower must not lie over upper, and the velocity must not be negative"]
+    return []
+
+
+def mimicked(path: Path) -> dict[str, tuple[str, float, float]]:
+    """Of joints that mimic another: its name, the factor, the offset.
+
+    Raises:
+        InputError: a joint that there is not, or numbers that are none.
+    """
+    joints = ElementTree.fromstring(read_text(path).lstrip()).findall("joint")
+    names = {str(joint.get("name")) for joint in joints}
+    out: dict[str, tuple[str, float, float]] = {}
+    for joint in joints:
+        told = joint.find("mimic")
+        if told is not None:
+            try:
+                out[str(joint.get("name"))] = (str(told.get("joint")), float(told.get("multiplier", "1")), float(told.get("offset", "0")))
+            except ValueError as error:
+                raise InputError(f"{path}: joint {joint.get('name')!r} mimics another by a number that is none ({error})") from None
+            if told.get("joint") not in names:
+                raise InputError(f"{path}: joint {joint.get('name')!r} mimics {told.get('joint')!r}, which is not there")
+    return out
 
 
 def _parents_first(root: str, above: dict[str, ElementTree.Element]) -> list[str]:

@@ -1,5 +1,6 @@
 """Folders for OpenSim, looked at by OpenSim itself."""
 
+import shutil
 from importlib import import_module
 
 import numpy as np
@@ -126,10 +127,9 @@ def test_gaps_in_markers_and_an_absent_person(tmp_path):
     take = pipeline.run(job).take
     world = io.read_keypoints3d(take.keypoints3d)
     arrays = {name: getattr(world, name).copy() for name in ("xyz", "confidence", "covariance", "views", "state", "residual_px")}
-    knee = world.layout.points.index("left_knee")
-    arrays["xyz"][5:12, :, knee] = arrays["covariance"][5:12, :, knee] = np.nan
-    arrays["confidence"][5:12, :, knee] = arrays["views"][5:12, :, knee] = arrays["state"][5:12, :, knee] = 0
-    arrays["residual_px"][5:12, :, knee] = np.nan
+    knee = [world.layout.points.index("left_knee"), len(world.layout) - 1]  # the last one too: OpenSim drops empty cells there
+    for name, values in arrays.items():
+        values[5:12, :, knee] = np.nan if name in ("xyz", "covariance", "residual_px") else 0
     kept = Keypoints3D(layout=world.layout, frame=world.frame, time=world.time, people=world.people, **arrays)
     io.write(tmp_path / "gap.trc", kept)
     table = opensim.TimeSeriesTableVec3(str(tmp_path / "gap.trc"))
@@ -137,3 +137,22 @@ def test_gaps_in_markers_and_an_absent_person(tmp_path):
     rows = np.array([column.getElt(k, 0).to_numpy() for k in range(20)])
     assert np.isnan(rows[5:12]).all()
     assert np.isfinite(rows[:5]).all()
+
+
+def test_a_take_without_its_first_frames_late_in_the_day(tmp_path):
+    job = pipeline.Job(rig=BALANCE4 / "Calib.qca.txt", inputs=(str(BALANCE4 / "openpose"),), out=tmp_path / "take", fps=60.0, stop=20)
+    take = pipeline.run(job).take
+    shutil.rmtree(take.folder / "stages")
+    for path, change in ((take.motion("0"), ("translation", "rotation")), (take.keypoints3d, ("xyz", "covariance", "residual_px"))):
+        with np.load(path) as data:
+            arrays = dict(data)
+        arrays["time"] = arrays["time"] + 20_000.0
+        for name in change:
+            arrays[name][:3] = np.nan
+        if "views" in arrays:
+            arrays["views"][:3] = arrays["state"][:3] = arrays["confidence"][:3] = 0
+        np.savez(path, **arrays)
+    (made,) = pipeline.opensim_take(take, run=True)
+    assert len(read_sto(made.folder / "ik.mot")["time"]) == 17
+    assert made.ours_mm < made.marker_mm < 45
+    assert np.diff(read_sto(made.folder / "motion.mot")["time"]).min() > 0.016

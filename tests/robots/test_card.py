@@ -42,6 +42,8 @@ def test_an_unknown_robot_lists_those_there_are():
         ({"links": LINKS, "urdf": "one.urdf"}, "list of file names"),
         ({"links": LINKS, "name": "../up"}, "name"),
         ({"links": "all"}, "must be tables"),
+        ({"links": LINKS | {"torso": "base"}}, "'base' is said to be several parts"),
+        ({"links": LINKS, "posture": {"knee": float("nan")}}, "knee must be a number"),
     ],
 )
 def test_faults(data, message):

@@ -62,7 +62,7 @@ def test_what_cannot_be_done_is_not_done(seed, monkeypatch):
             pass
 
         def room(self, _):
-            return 1.0
+            return np.ones(2)
 
         def compute_qp_inequalities(self, *_):
             return None
@@ -130,17 +130,25 @@ def test_another_frame_rate():
         targets_of(DANCE, ROBOT, -1.0)
 
 
-def test_while_the_person_is_away_the_robot_waits():
-    holes = {name: getattr(DANCE, name).copy() for name in ("translation", "rotation", "state")}
-    holes["translation"][:5], holes["rotation"][:5], holes["state"][:5] = np.nan, np.nan, State.MISSING
-    holes["translation"][10:25], holes["rotation"][10:25], holes["state"][10:25] = np.nan, np.nan, State.MISSING
-    motion = replace(DANCE, **holes)
+def test_while_the_person_is_away_the_robot_goes_where_it_comes_back():
+    moving = standing(DANCE)
+    holes = {name: getattr(moving, name).copy() for name in ("translation", "rotation", "state")}
+    holes["translation"][25:] += [1.5, 0.0, 0.0]
+    for gap in (slice(0, 5), slice(10, 25), slice(36, 40)):
+        holes["translation"][gap], holes["rotation"][gap], holes["state"][gap] = np.nan, np.nan, State.MISSING
+    motion = replace(moving, **holes)
     targets = targets_of(motion, ROBOT)
     moved = follow(ROBOT, targets)
     assert not moved.present[10:25].any()
-    assert moved.present[25:].all()
-    assert np.abs(np.diff(moved.position[18:25], axis=0)).max() < 1e-3
-    assert quality(ROBOT, moved, targets).limit_violations == 0
+    assert moved.present[25:36].all()
+    assert not moved.contact[10:25].any()
+    step = np.linalg.norm(np.diff(moved.translation, axis=0), axis=-1)
+    assert step.max() < 1.6 * targets.scale * 1.5 / 15  # evenly, not at once
+    for still in (slice(0, 5), slice(36, 40)):  # nobody came before, nobody comes after
+        assert np.abs(np.diff(moved.translation[still], axis=0)).max() < 1e-3
+    found = quality(ROBOT, moved, targets)
+    assert (found.limit_violations, found.collisions) == (0, 0)
+    assert found.slide_mm < 5
     gone = replace(motion, translation=np.full_like(motion.translation, np.nan))
     with pytest.raises(InputError, match="in no frame"):
         targets_of(gone, ROBOT)
