@@ -1,0 +1,190 @@
+"""From what one camera sees of a person to 3D: the protocol, and the network that is shipped.
+
+The answer is in the camera's axes (x right, y down, z forward). Joints are about the pelvis and in metres of a standard body,
+since one camera cannot tell how large somebody is; every joint has a covariance.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from jaxtyping import Float
+
+from recon3d.arrays import freeze_fields, whole_rows, windows
+from recon3d.geometry import Camera
+from recon3d.monocular.points import JOINTS, columns, picked
+from recon3d.monocular.virtual import look_at
+from recon3d.records import Keypoints2D
+
+STANDARD_M = 1.32
+"""Of a standard body: thigh, shank and trunk from pelvis to neck."""
+_SIGMA = 0.02  # of a person's size: a point as uncertain has half the weight
+_LONGEST, _OVERLAP = 243, 81
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PointsOfView:
+    """What a camera sees of one person.
+
+    Attributes:
+        ray: of each of `POINTS` at depth one, x right, y down, lens taken out; NaN where absent.
+        sigma: of it, in the same unit; NaN where absent.
+        time: s.
+        up: the world's up in the camera's axes; zeros where it is unknown.
+    """
+
+    ray: Float[np.ndarray, "frames points 2"]
+    sigma: Float[np.ndarray, "frames points"]
+    time: Float[np.ndarray, "frames"]
+    up: Float[np.ndarray, "frames 3"]
+
+    def __post_init__(self) -> None:
+        freeze_fields(self)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lifted:
+    """A person in the camera's axes.
+
+    Attributes:
+        joints: `JOINTS` about the pelvis, m of a standard body; NaN in frames in which nothing was seen.
+        covariance: m^2, likewise.
+        root: pelvis, m of a standard body.
+        root_sigma: of its place across the line of sight (two), m, and of the logarithm of its depth.
+    """
+
+    joints: Float[np.ndarray, "frames joints 3"]
+    covariance: Float[np.ndarray, "frames joints 3 3"]
+    root: Float[np.ndarray, "frames 3"]
+    root_sigma: Float[np.ndarray, "frames 3"]
+
+    def __post_init__(self) -> None:
+        freeze_fields(self)
+
+
+class Lifter(Protocol):
+    """Anything that lifts."""
+
+    def lift(self, seen: PointsOfView) -> Lifted:
+        """One person's points of one camera."""
+        ...
+
+
+def points_of_view(seen: Keypoints2D, slot: int, camera: Camera, up_known: bool = True) -> PointsOfView:
+    """One slot's keypoints through a camera's lens.
+
+    Args:
+        seen: of the camera.
+        slot: which of its people.
+        camera: whose world is z up, if ``up_known``.
+        up_known: whether its pose tells where up is.
+    """
+    column = columns(seen.layout)
+    xy = picked(seen.xy[:, slot].astype(float), column)
+    ray, jacobian = camera.intrinsics.undistort(xy)
+    pixels = np.sqrt(np.abs(np.linalg.det(np.where(np.isfinite(jacobian), jacobian, np.eye(2)))))  # to a unit of the ray
+    sigma = seen.sigma_px[:, slot].astype(float)[:, np.maximum(column, 0)] / pixels
+    sigma[:, column < 0] = np.nan
+    sigma[~np.isfinite(ray).all(-1)] = np.nan
+    turn = camera.cam_from_world.rotation.matrix
+    up = turn[..., :, 2] if up_known else np.zeros(3)
+    return PointsOfView(ray, sigma, seen.time.copy(), np.broadcast_to(up, (len(seen), 3)).copy())
+
+
+def inputs_of(seen: PointsOfView) -> tuple[dict[str, np.ndarray], Float[np.ndarray, "frames 3 3"], float]:
+    """The network's inputs for a window, the turns of its virtual cameras, and the person's size."""
+    view = look_at(seen.ray)
+    there = np.isfinite(seen.ray).all(-1)
+    size = float(view.size)
+    weight = np.where(there, _SIGMA / (_SIGMA + np.where(there, seen.sigma, 0.0) / size), 0.0)
+    frames = len(seen.time)
+    extra = np.concatenate(
+        [view.shift, view.spread[:, None], np.full((frames, 1), np.log(size)), (view.turn @ seen.up[..., None])[..., 0]], -1
+    )
+    given = {
+        "points": np.concatenate([view.xy, weight[..., None]], -1),
+        "extra": extra,
+        "time": seen.time - seen.time[0],
+    }
+    return {name: value[None].astype(np.float32) for name, value in given.items()}, view.turn, size
+
+
+class NetworkLifter:
+    """The network, by onnxruntime.
+
+    Attributes:
+        causal: whether a frame knows of those before it only.
+    """
+
+    def __init__(self, path: Path, threads: int = 0, causal: bool = False):
+        """Load the network.
+
+        Args:
+            path: of the ONNX file.
+            threads: of onnxruntime; 0 for all cores.
+            causal: look at past frames only.
+        """
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        self._session: Any = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self.causal = causal
+
+    def lift(self, seen: PointsOfView) -> Lifted:
+        """One person's points of one camera; long takes in windows that overlap, of which the middle is kept."""
+        frames = len(seen.time)
+        out = {
+            "joints": np.full((frames, len(JOINTS), 3), np.nan),
+            "covariance": np.full((frames, len(JOINTS), 3, 3), np.nan),
+            "root": np.full((frames, 3), np.nan),
+            "root_sigma": np.full((frames, 3), np.nan),
+        }
+        for window in windows(frames, _LONGEST, _OVERLAP):
+            part = PointsOfView(seen.ray[window].copy(), seen.sigma[window].copy(), seen.time[window].copy(), seen.up[window].copy())
+            found = self._window(part)
+            margin = _OVERLAP // 2 if window.start else 0
+            for name, values in found.items():
+                out[name][window.start + margin : window.stop] = values[margin:]
+        return Lifted(**out)
+
+    def _window(self, seen: PointsOfView) -> dict[str, np.ndarray]:
+        given, turn, size = inputs_of(seen)
+        there: np.ndarray = np.logical_or.reduce(whole_rows(seen.ray), axis=1)
+        given["mask"] = attention(there, self.causal)[None]
+        joints, shape, root, log_sigma = (np.asarray(x[0], float) for x in self._session.run(None, given))
+        back = np.swapaxes(turn, -1, -2)
+        spread = np.linalg.inv(whitener(shape))
+        covariance = spread @ np.swapaxes(spread, -1, -2)
+        depth = STANDARD_M * np.exp(root[:, 2]) / size
+        place = np.concatenate([root[:, :2] * size, np.ones((len(root), 1))], -1) * depth[:, None]
+        sigma = np.exp(log_sigma) * np.stack([size * depth, size * depth, np.ones_like(depth)], -1)
+        found = {
+            "joints": (back[:, None] @ joints[..., None])[..., 0],
+            "covariance": back[:, None] @ covariance @ turn[:, None],
+            "root": (back @ place[..., None])[..., 0],
+            "root_sigma": sigma,
+        }
+        for values in found.values():
+            values[~there] = np.nan
+        return found
+
+
+def attention(there: np.ndarray, causal: bool) -> Float[np.ndarray, "frames frames"]:
+    """0 where a frame may look at another, minus infinity elsewhere; every frame may look at itself."""
+    frames = len(there)
+    allowed = np.broadcast_to(there, (frames, frames)).copy()
+    if causal:
+        allowed &= np.tri(frames, dtype=bool)
+    allowed |= np.eye(frames, dtype=bool)
+    return np.where(allowed, 0.0, -np.inf).astype(np.float32)
+
+
+def whitener(shape: Float[np.ndarray, "*batch 6"]) -> Float[np.ndarray, "*batch 3 3"]:
+    """Lower triangles that turn errors to standard deviations: three logarithms of the diagonal, then (1, 0), (2, 0), (2, 1)."""
+    out = np.zeros((*shape.shape[:-1], 3, 3))
+    for k in range(3):
+        out[..., k, k] = np.exp(shape[..., k])
+    out[..., 1, 0], out[..., 2, 0], out[..., 2, 1] = shape[..., 3], shape[..., 4], shape[..., 5]
+    return out

@@ -1,0 +1,1 @@
+"""Training of the lifter from motion capture; needs torch (extra ``learn``)."""

@@ -1,0 +1,255 @@
+"""A training run: deterministic, checkpointed, resumable."""
+
+import json
+import logging
+import queue
+import threading
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tyro.conf import arg
+
+from recon3d.monocular.points import EVALUATED, JOINTS
+from recon3d.monocular.train.mocap import Clips, read_clips
+from recon3d.monocular.train.network import FrameMlp, FrameTcn, Lift
+from recon3d.monocular.train.sample import Batch, Sampler, SampleSettings
+
+_LENGTHS = (1, 9, 27, 81, 81, 81, 121, 243)  # frames of a window
+_CHECKPOINT_S = 300.0
+_EVALUATED = [JOINTS.index(name) for name in EVALUATED]
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """What to train, and for how long."""
+
+    mocap: Path
+    """Folder of the mocap30 files."""
+    body: Path
+    """open_body.npz."""
+    out: Annotated[Path, arg(aliases=["-o"])]
+    """Folder of the run: checkpoint.pt, log.jsonl, loss.png."""
+    kind: Literal["lift", "mlp", "tcn"] = "lift"
+    """The lifter, or one of two baselines."""
+    minutes: float = 75.0
+    """Of this stretch; a later one goes on from the checkpoint."""
+    total_steps: int = 20_000
+    """At which the learning rate has come down."""
+    frames: int = 4096
+    """In a batch."""
+    rate: float = 1e-3
+    """Largest learning rate."""
+    seed: int = 0
+    """Of everything drawn."""
+    threads: int = 2
+    """Of torch."""
+
+
+def train(settings: TrainSettings) -> Path:
+    """Train until the time or the steps are over; the path of the checkpoint."""
+    torch.set_num_threads(settings.threads)
+    torch.manual_seed(settings.seed)
+    settings.out.mkdir(parents=True, exist_ok=True)
+    training, hdm05, cmu = read_clips(settings.mocap, settings.body)
+    network = {"lift": Lift, "mlp": FrameMlp, "tcn": FrameTcn}[settings.kind]()
+    average = {name: value.detach().clone() for name, value in network.state_dict().items()}
+    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.rate, weight_decay=0.02, betas=(0.9, 0.98))
+    path, step = settings.out / "checkpoint.pt", 0
+    if path.is_file():
+        held = torch.load(path, weights_only=True)
+        network.load_state_dict(held["network"])
+        optimiser.load_state_dict(held["optimiser"])
+        average, step = held["average"], int(held["step"])
+    begin = saved = time.monotonic()
+    losses: list[float] = []
+    batches = _Ahead(training, settings, step)
+    network.train()
+    while step < settings.total_steps and time.monotonic() - begin < 60 * settings.minutes:
+        batch = batches.get()
+        for group in optimiser.param_groups:
+            group["lr"] = settings.rate * _schedule(step, settings.total_steps)
+        loss = loss_of(network, batch, np.random.default_rng([settings.seed, step]), step)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        step += 1
+        keep = min(0.999, 1 - 1 / (1 + step))
+        with torch.no_grad():
+            for name, value in network.state_dict().items():
+                if value.is_floating_point():
+                    average[name].lerp_(value, 1 - keep)
+                else:
+                    average[name].copy_(value)
+        losses.append(float(loss))
+        now = time.monotonic()
+        if now - saved > _CHECKPOINT_S or step == settings.total_steps or now - begin > 60 * settings.minutes:
+            saved = now
+            _save(path, network, optimiser, average, step)
+            scores = evaluate(settings.kind, average, {"hdm05": hdm05, "cmu": cmu}, 8)
+            entry = {"step": step, "minutes": (now - begin) / 60, "loss": float(np.mean(losses[-500:])), **scores}
+            with open(settings.out / "log.jsonl", "a", encoding="utf-8") as stream:
+                stream.write(json.dumps(entry) + "\n")
+            log.info("%s", entry)
+            network.train()
+    batches.close()
+    (settings.out / "settings.json").write_text(json.dumps({k: str(v) for k, v in asdict(settings).items()}, indent=1), encoding="utf-8")
+    return path
+
+
+def _schedule(step: int, total: int) -> float:
+    """Up over the first 500 steps, down along a cosine."""
+    return min(1.0, (step + 1) / 500) * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * min(step / total, 1.0))))
+
+
+def _save(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, average: dict[str, Tensor], step: int) -> None:
+    part = path.with_suffix(".part")
+    torch.save({"network": network.state_dict(), "optimiser": optimiser.state_dict(), "average": average, "step": step}, part)
+    part.replace(path)
+
+
+class _Ahead:
+    """Batches made while the network learns from those before; each from a seed of its own, so that a run can go on."""
+
+    def __init__(self, clips: Clips, settings: TrainSettings, step: int):
+        self._queue: queue.Queue[Batch] = queue.Queue(4)
+        self._open = True
+        self._sampler = Sampler(clips, SampleSettings(), settings.seed)
+        self._settings, self._step = settings, step
+        self._thread = threading.Thread(target=self._fill, daemon=True)
+        self._thread.start()
+
+    def _fill(self) -> None:
+        own = self._settings
+        while self._open:
+            rng = np.random.default_rng([own.seed, 1, self._step])
+            self._sampler.reseed([own.seed, 2, self._step])
+            frames = {"lift": int(rng.choice(_LENGTHS)), "mlp": 1, "tcn": 27 + 54}[own.kind]
+            batch = self._sampler.batch(max(own.frames // frames, 8), frames)
+            self._step += 1
+            while self._open:
+                try:
+                    self._queue.put(batch, timeout=0.5)
+                    break
+                except queue.Full:
+                    continue
+
+    def get(self) -> Batch:
+        return self._queue.get()
+
+    def close(self) -> None:
+        self._open = False
+
+
+def masks(there: Tensor, causal: Tensor) -> Tensor:
+    """Which frame may look at which: (batch frames frames), 0 or minus infinity; every frame at itself."""
+    frames = there.shape[1]
+    allowed = there[:, None, :].bool().expand(-1, frames, -1)
+    past = torch.ones(frames, frames, dtype=torch.bool).tril()
+    allowed = allowed & (past | ~causal[:, None, None]) | torch.eye(frames, dtype=torch.bool)
+    return torch.zeros(allowed.shape).masked_fill(~allowed, float("-inf"))
+
+
+def loss_of(network: nn.Module, batch: Batch, rng: np.random.Generator, step: int) -> Tensor:
+    """Distances of joints, of the root, of steps between frames, and the likelihood of the covariance."""
+    points, extra, when = torch.from_numpy(batch.points), torch.from_numpy(batch.extra), torch.from_numpy(batch.time)
+    there, joints, known = torch.from_numpy(batch.there), torch.from_numpy(batch.joints), torch.from_numpy(batch.known)
+    weight = there[:, :, None] * known[:, None]
+    if not isinstance(network, Lift):
+        found = network(points, extra)
+        cut = (points.shape[1] - found.shape[1]) // 2
+        inside = slice(cut, points.shape[1] - cut)
+        off = torch.linalg.vector_norm(found - joints[:, inside], dim=-1)
+        return (off * weight[:, inside]).sum() / weight[:, inside].sum().clamp(min=1)
+    causal = torch.from_numpy(rng.random(len(points)) < 0.25)
+    found, shape, root, root_sigma = network(points, extra, when, masks(there, causal))
+    error = found - joints
+    off = torch.linalg.vector_norm(error + 1e-9, dim=-1)
+    total = weight.sum().clamp(min=1)
+    loss = (off * weight).sum() / total
+    if points.shape[1] > 1:
+        both = weight[:, 1:] * weight[:, :-1]
+        step_s = (when[:, 1:] - when[:, :-1])[..., None]
+        change = torch.linalg.vector_norm((error[:, 1:] - error[:, :-1]) + 1e-9, dim=-1) / (30 * step_s)
+        loss = loss + (change * both).sum() / both.sum().clamp(min=1)
+    # The covariance learns from the error, not the error from it.
+    held = error.detach() if step > 0 else error
+    nll = _student(whitened(held, shape), shape)
+    root_true = torch.from_numpy(batch.root).clamp(-3, 3)
+    root_off = (root - root_true).abs()
+    root_nll = root_sigma + (root_off.detach() ** 2 * torch.exp(-2 * root_sigma) / 2).clamp(max=50)
+    framed = there.sum().clamp(min=1)
+    return (
+        loss
+        + 0.02 * (nll * weight).sum() / total
+        + 0.5 * (root_off.sum(-1) * there).sum() / framed
+        + 0.02 * (root_nll.sum(-1) * there).sum() / framed
+    )
+
+
+def whitened(error: Tensor, shape: Tensor) -> Tensor:
+    """Errors in standard deviations: a lower triangle times the error."""
+    x, y, z = error.unbind(-1)
+    a, b, c, d, e, f = shape.unbind(-1)
+    return torch.stack([torch.exp(a) * x, d * x + torch.exp(b) * y, e * x + f * y + torch.exp(c) * z], -1)
+
+
+def _student(white: Tensor, shape: Tensor) -> Tensor:
+    """Negative log likelihood of a Gaussian, capped for what is far off."""
+    return 0.5 * (white**2).sum(-1).clamp(max=60) - shape[..., :3].sum(-1)
+
+
+def evaluate(kind: str, weights: dict[str, Tensor], sets: dict[str, Clips], batches: int, frames: int = 81) -> dict[str, float]:
+    """N- and PA-MPJPE (mm) on held-out clips: random cameras, COCO's points, detector-like noise."""
+    network = {"lift": Lift, "mlp": FrameMlp, "tcn": FrameTcn}[kind]()
+    network.load_state_dict(weights)
+    network.eval()
+    out: dict[str, float] = {}
+    for name, clips in sets.items():
+        sampler = Sampler(clips, SampleSettings(augment=False, up_known=0.0, layout="coco_17", fps=30.0), 12345)
+        n_off, pa_off = [], []
+        for _ in range(batches):
+            batch = sampler.batch(24, frames)
+            found = predict(network, batch)
+            cut = (frames - found.shape[1]) // 2
+            inside = slice(cut, frames - cut)
+            good = batch.there[:, inside] > 0
+            a, b = found[good][:, _EVALUATED], batch.joints[:, inside][good][:, _EVALUATED]
+            n_off.append(scaled_error(a, b))
+            pa_off.append(aligned_error(a, b))
+        out[f"{name}_n_mm"], out[f"{name}_pa_mm"] = float(np.concatenate(n_off).mean()), float(np.concatenate(pa_off).mean())
+    return out
+
+
+def predict(network: nn.Module, batch: Batch) -> np.ndarray:
+    """Joints of a batch."""
+    with torch.no_grad():
+        points, extra = torch.from_numpy(batch.points), torch.from_numpy(batch.extra)
+        if isinstance(network, Lift):
+            there = torch.from_numpy(batch.there)
+            mask = masks(there, torch.zeros(len(there), dtype=torch.bool))
+            return network(points, extra, torch.from_numpy(batch.time), mask)[0].numpy()
+        return network(points, extra).numpy()
+
+
+def scaled_error(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Of each frame, mm, after the best scale."""
+    scale = (found * truth).sum((1, 2)) / np.maximum((found * found).sum((1, 2)), 1e-9)
+    return 1000 * np.linalg.norm(scale[:, None, None] * found - truth, axis=-1).mean(1)
+
+
+def aligned_error(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Of each frame, mm, after the best similarity (Umeyama 1991)."""
+    a, b = found - found.mean(1, keepdims=True), truth - truth.mean(1, keepdims=True)
+    u, s, vt = np.linalg.svd(np.swapaxes(b, 1, 2) @ a)
+    sign = np.ones_like(s)
+    sign[:, 2] = np.sign(np.linalg.det(u @ vt))
+    turn = (u * sign[:, None]) @ vt
+    scale = (s * sign).sum(1) / np.maximum((a * a).sum((1, 2)), 1e-9)
+    return 1000 * np.linalg.norm(scale[:, None, None] * (a @ np.swapaxes(turn, 1, 2)) - b, axis=-1).mean(1)

@@ -1,0 +1,103 @@
+"""Training windows: what the network is given and asked for belong together."""
+
+import numpy as np
+import pytest
+
+from recon3d.monocular.lifter import STANDARD_M
+from recon3d.monocular.points import JOINTS, POINTS
+from recon3d.monocular.train.mocap import BONES, Clips, foot_frame
+from recon3d.monocular.train.sample import Sampler, SampleSettings
+from recon3d.synthetic import make_person
+
+EXACT = SampleSettings(augment=False, noise=0.0, up_known=1.0, layout="halpe_26")
+
+
+def clips():
+    """Two recordings of the default body."""
+    joints = []
+    for kind in ("gait", "dance"):
+        motion = make_person(kind, 90, 30.0, seed=1).motion
+        places = motion.poses().translation
+        top = motion.armature.keypoints(motion.poses())[:, [motion.armature.attachments.points.index("head_top")]]
+        rows = [places[:, [motion.armature.index(n)]] if n != "head_top" else top for n in JOINTS]
+        joints.append(np.concatenate(rows, 1))
+    every = np.concatenate(joints).astype(np.float32)
+    return Clips(
+        joints=every,
+        known=np.ones((2, len(JOINTS)), bool),
+        face=np.repeat(every[:, [JOINTS.index("head")]], 5, 1),
+        foot=np.repeat(every[:, [JOINTS.index("left_toes"), JOINTS.index("right_toes")]][:, :, None], 3, 2),
+        start=np.array([0, 90, 180]),
+        time=np.tile(np.arange(90) / 30.0, 2),
+        person=("a", "b"),
+        name=("gait", "dance"),
+    )
+
+
+def test_the_answer_projects_onto_what_is_seen():
+    batch = Sampler(clips(), EXACT, 3).batch(8, 20)
+    size = np.exp(batch.extra[:, 0, 3])[:, None, None]
+    depth = STANDARD_M * np.exp(batch.root[..., 2]) / size[..., 0]
+    root = np.concatenate([batch.root[..., :2] * size, np.ones((8, 20, 1))], -1) * depth[..., None]
+    body = root[:, :, None] + batch.joints
+    flat = body[..., :2] / body[..., 2:] / size[..., None]
+    for name in ("left_knee", "right_wrist", "head_top", "left_hip"):
+        k, j = POINTS.index(name), JOINTS.index(name)
+        there = batch.points[:, :, k, 2] > 0
+        assert there.mean() > 0.9
+        np.testing.assert_allclose(batch.points[:, :, k, :2][there], flat[:, :, j][there], atol=2e-3)
+
+
+def test_up_is_up():
+    batch = Sampler(clips(), EXACT, 4).batch(16, 5)
+    up = batch.extra[..., 4:]
+    np.testing.assert_allclose(np.linalg.norm(up, axis=-1), 1.0, atol=1e-5)
+    trunk = batch.joints[:, :, JOINTS.index("neck")] - batch.joints[:, :, JOINTS.index("spine")]
+    assert (np.einsum("bfi,bfi->bf", up, trunk) > 0).mean() > 0.95
+    assert (Sampler(clips(), SampleSettings(up_known=0.0), 4).batch(4, 5).extra[..., 4:] == 0).all()
+
+
+def test_bodies_are_of_standard_size():
+    batch = Sampler(clips(), SampleSettings(), 5).batch(32, 9)
+    at = {name: batch.joints[:, :, JOINTS.index(name)] for name in JOINTS}
+    chain = (("left_hip", "left_knee"), ("left_knee", "left_ankle"), ("pelvis", "spine"), ("spine", "chest"), ("chest", "neck"))
+    total = sum(np.linalg.norm(at[a] - at[b], axis=-1) for a, b in chain)
+    good = batch.there > 0
+    assert abs(np.median(total[good]) - STANDARD_M) < 0.03
+    assert np.isfinite(batch.points).all() and np.isfinite(batch.root).all()
+
+
+def test_a_seed_decides_everything():
+    one, two, other = (Sampler(clips(), SampleSettings(), seed).batch(4, 9) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one.points, two.points)
+    assert not np.array_equal(one.points, other.points)
+
+
+@pytest.mark.parametrize("layout", ["coco_17", "body_25", "h36m_17"])
+def test_points_that_a_layout_lacks_are_masked(layout):
+    from recon3d.monocular.points import columns
+    from recon3d.skeleton import load_layout
+
+    batch = Sampler(clips(), SampleSettings(layout=layout), 6).batch(8, 9)
+    lacking = columns(load_layout(layout)) < 0
+    assert (batch.points[:, :, lacking] == 0).all()
+    assert (batch.points[:, :, ~lacking, 2] > 0).mean() > 0.5
+
+
+def test_noise_is_of_the_size_that_is_told():
+    exact = Sampler(clips(), SampleSettings(augment=False, noise=0.0, up_known=0.0, layout="coco_17", fps=30.0), 7).batch(64, 9)
+    noisy = Sampler(clips(), SampleSettings(augment=False, noise=1.0, up_known=0.0, layout="coco_17", fps=30.0), 7).batch(64, 9)
+    assert exact.points[..., 2].max() > 0.7
+    assert 0.2 < np.median(noisy.points[..., 2][noisy.points[..., 2] > 0]) < 0.9
+
+
+def test_bones_are_a_tree():
+    assert {child for _, child in BONES} == set(JOINTS) - {"pelvis"}
+    parents = {child: parent for parent, child in BONES}
+    assert parents["left_wrist"] == "left_elbow" and parents["left_clavicle"] == "chest"
+
+
+def test_foot_frames_are_turns():
+    rng = np.random.default_rng(0)
+    frame = foot_frame(*(rng.normal(size=(10, 3)) for _ in range(3)))
+    np.testing.assert_allclose(np.linalg.det(frame), 1.0, atol=1e-9)
