@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import queue
 import threading
 import time
@@ -41,7 +42,9 @@ class TrainSettings:
     """Of this stretch; a later one goes on from the checkpoint."""
     total_steps: int = 20_000
     """At which the learning rate has come down."""
-    frames: int = 4096
+    stop_after: int = 0
+    """Steps of this stretch; 0 for no end but that of the time."""
+    frames: int = 1536
     """In a batch."""
     rate: float = 1e-3
     """Largest learning rate."""
@@ -70,7 +73,8 @@ def train(settings: TrainSettings) -> Path:
     losses: list[float] = []
     batches = _Ahead(training, settings, step)
     network.train()
-    while step < settings.total_steps and time.monotonic() - begin < 60 * settings.minutes:
+    last = min(settings.total_steps, step + settings.stop_after) if settings.stop_after else settings.total_steps
+    while step < last and time.monotonic() - begin < 60 * settings.minutes:
         batch = batches.get()
         for group in optimiser.param_groups:
             group["lr"] = settings.rate * _schedule(step, settings.total_steps)
@@ -80,16 +84,16 @@ def train(settings: TrainSettings) -> Path:
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         step += 1
-        keep = min(0.999, 1 - 1 / (1 + step))
+        keep = min(0.999, (1 + step) / (10 + step))  # soon forgets how it began
         with torch.no_grad():
             for name, value in network.state_dict().items():
                 if value.is_floating_point():
                     average[name].lerp_(value, 1 - keep)
                 else:
                     average[name].copy_(value)
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
         now = time.monotonic()
-        if now - saved > _CHECKPOINT_S or step == settings.total_steps or now - begin > 60 * settings.minutes:
+        if now - saved > _CHECKPOINT_S or step == last or now - begin > 60 * settings.minutes:
             saved = now
             _save(path, network, optimiser, average, step)
             scores = evaluate(settings.kind, average, {"hdm05": hdm05, "cmu": cmu}, 8)
@@ -105,7 +109,7 @@ def train(settings: TrainSettings) -> Path:
 
 def _schedule(step: int, total: int) -> float:
     """Up over the first 500 steps, down along a cosine."""
-    return min(1.0, (step + 1) / 500) * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * min(step / total, 1.0))))
+    return min(1.0, (step + 1) / 500) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(step / total, 1.0))))
 
 
 def _save(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, average: dict[str, Tensor], step: int) -> None:
