@@ -90,6 +90,12 @@ def short_gaps(flags: np.ndarray, time: np.ndarray, longest: float) -> np.ndarra
     return ~flags & inside & (apart <= longest)
 
 
+def runs(flags: np.ndarray) -> list[slice]:
+    """Stretches of one row after the other in which flags are set."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
+    return [slice(a, b) for a, b in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)]
+
+
 def finite_median(values: np.ndarray) -> float:
     """Median of the finite numbers; NaN where there is none."""
     known = values[np.isfinite(values)]

@@ -97,7 +97,7 @@ def inputs_of(seen: PointsOfView) -> tuple[dict[str, np.ndarray], Float[np.ndarr
     view = look_at(seen.ray)
     there = np.isfinite(seen.ray).all(-1)
     size = float(view.size)
-    weight = np.where(there, _SIGMA / (_SIGMA + np.where(there, seen.sigma, 0.0) / size), 0.0)
+    weight = np.where(there, weight_of(np.where(there, seen.sigma, 0.0) / size), 0.0)
     frames = len(seen.time)
     extra = np.concatenate(
         [view.shift, view.spread[:, None], np.full((frames, 1), np.log(size)), (view.turn @ seen.up[..., None])[..., 0]], -1
@@ -108,6 +108,11 @@ def inputs_of(seen: PointsOfView) -> tuple[dict[str, np.ndarray], Float[np.ndarr
         "time": seen.time - seen.time[0],
     }
     return {name: value[None].astype(np.float32) for name, value in given.items()}, view.turn, size
+
+
+def weight_of(sigma: np.ndarray) -> np.ndarray:
+    """What the network is told of a point's uncertainty, in the person's size: 1 for exact, towards 0 for useless."""
+    return _SIGMA / (_SIGMA + sigma)
 
 
 class NetworkLifter:

@@ -101,11 +101,11 @@ class Animation:
 
     def rest(self) -> SE3:
         """World poses of all joints at rest, ``(joints,)``."""
-        return self._forward(self.rest_place, SO3.from_wxyz(self.rest_turn).matrix)
+        return in_world(SE3(SO3.from_wxyz(self.rest_turn), self.rest_place), self.parents)
 
     def poses(self) -> SE3:
         """World poses of all joints, ``(frames, joints)``."""
-        return self._forward(self.places(), SO3.from_wxyz(self.rotation).matrix)
+        return in_world(SE3(SO3.from_wxyz(self.rotation), self.places()), self.parents)
 
     def places(self) -> Float[np.ndarray, "frames joints 3"]:
         """Every joint's place in its parent's frame."""
@@ -113,17 +113,20 @@ class Animation:
         out[:, self.moving] = self.place
         return out
 
-    def _forward(self, place: Float[np.ndarray, "*batch joints 3"], turn: Float[np.ndarray, "*batch joints 3 3"]) -> SE3:
-        world, at = turn.copy(), place.copy()
-        depth = np.zeros(len(self.parents), np.int64)
-        for j, parent in enumerate(self.parents.tolist()):
-            depth[j] = depth[parent] + 1 if parent >= 0 else 0
-        for level in range(1, int(depth.max(initial=0)) + 1):
-            joint = np.flatnonzero(depth == level)
-            carrier = world[..., self.parents[joint], :, :]
-            world[..., joint, :, :] = carrier @ turn[..., joint, :, :]
-            at[..., joint, :] = at[..., self.parents[joint], :] + (carrier @ place[..., joint, :, None])[..., 0]
-        return SE3(SO3(world), at)
+
+def in_world(local: SE3, parents: Int[np.ndarray, "joints"]) -> SE3:
+    """World poses ``(*batch, joints)`` from those in the frames of their parents, which come before them; undoes `in_parents`."""
+    turn, place = local.rotation.matrix, local.translation
+    world, at = turn.copy(), place.copy()
+    depth = np.zeros(len(parents), np.int64)
+    for j, parent in enumerate(parents.tolist()):
+        depth[j] = depth[parent] + 1 if parent >= 0 else 0
+    for level in range(1, int(depth.max(initial=0)) + 1):
+        joint = np.flatnonzero(depth == level)
+        carrier = world[..., parents[joint], :, :]
+        world[..., joint, :, :] = carrier @ turn[..., joint, :, :]
+        at[..., joint, :] = at[..., parents[joint], :] + (carrier @ place[..., joint, :, None])[..., 0]
+    return SE3(SO3(world), at)
 
 
 def in_parents(poses: SE3, parents: Int[np.ndarray, "joints"]) -> SE3:

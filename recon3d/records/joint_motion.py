@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 from recon3d.arrays import freeze_fields
 from recon3d.errors import ShapeError
 from recon3d.geometry import SE3, SO3
+from recon3d.records.animation import in_world
 
 FIXED, REVOLUTE, PRISMATIC = 0, 1, 2
 """How a link moves against its parent: not, about an axis, along one."""
@@ -98,10 +99,4 @@ class JointMotion:
 
     def poses(self) -> SE3:
         """World poses of all links, ``(frames, links)``."""
-        local = self.local_poses()
-        turn, place = local.rotation.matrix.copy(), local.translation.copy()
-        for k in range(1, len(self.links.names)):
-            up = int(self.links.parents[k])
-            place[:, k] = place[:, up] + (turn[:, up] @ place[:, k, :, None])[..., 0]
-            turn[:, k] = turn[:, up] @ turn[:, k]
-        return SE3(SO3(turn), place)
+        return in_world(self.local_poses(), self.links.parents)

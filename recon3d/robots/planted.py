@@ -7,7 +7,7 @@ two stands it goes its own way, led from where it was to where it will be.
 import numpy as np
 from jaxtyping import Bool, Float
 
-from recon3d.arrays import short_gaps
+from recon3d.arrays import runs, short_gaps
 from recon3d.geometry import SE3, SO3
 
 _BRIDGED_S = 0.05  # a stand that is interrupted for less is one
@@ -30,11 +30,10 @@ def planted(
     contact |= short_gaps(contact, time, _BRIDGED_S)
     forward = foot.rotation.matrix @ level.T[:, 0]  # where the link's +x of the standing robot points
     place, turn = foot.translation.copy(), foot.rotation.matrix.copy()
-    stands = _runs(np.logical_or.reduce(contact, axis=1))
-    for first, stop in stands:
-        own = slice(first, stop)
+    stands = runs(np.logical_or.reduce(contact, axis=1))
+    for own in stands:
         flat = np.logical_and.reduce(contact[own], axis=1)
-        some = flat if flat.any() else np.ones(stop - first, bool)
+        some = flat if flat.any() else np.ones(len(flat), bool)
         yaw = np.arctan2(forward[own][some, 1].mean(), forward[own][some, 0].mean())
         turn_flat = SO3.exp(np.array([0.0, 0.0, yaw])).matrix @ level
         centre = sole.mean(0)
@@ -46,12 +45,6 @@ def planted(
     lowest = place[:, None, 2] + np.einsum("fj,kj->fk", turn[:, 2], sole)
     place[swings, 2] += np.maximum(-lowest[swings].min(1, initial=0.0), 0.0)
     return SE3(SO3(turn), place)
-
-
-def _runs(flags: Bool[np.ndarray, "frames"]) -> list[tuple[int, int]]:
-    """First frames of runs, and those after the last."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
 def _rolled(
@@ -80,17 +73,17 @@ def _rolled(
     return roll @ turn, pivot + (roll @ (place - pivot)[..., None])[..., 0]
 
 
-def _lead(foot: SE3, turn: Float[np.ndarray, "frames 3 3"], place: Float[np.ndarray, "frames 3"], stands: list[tuple[int, int]]) -> None:
+def _lead(foot: SE3, turn: Float[np.ndarray, "frames 3 3"], place: Float[np.ndarray, "frames 3"], stands: list[slice]) -> None:
     """Between stands: the person's way, moved and turned by what the stands before and after were."""
     if not stands:
         return
     frames = len(place)
-    edges = [k for first, stop in stands for k in (first, stop - 1)]
+    edges = [k for own in stands for k in (own.start, own.stop - 1)]
     moved = place[edges] - foot.translation[edges]
     turned = SO3(turn[edges] @ np.swapaxes(foot.rotation.matrix[edges], -1, -2)).log()
     swings = np.ones(frames, bool)
-    for first, stop in stands:
-        swings[first:stop] = False
+    for own in stands:
+        swings[own] = False
     at = np.flatnonzero(swings)
     after = np.searchsorted(edges, at)
     before = np.clip(after - 1, 0, len(edges) - 1)

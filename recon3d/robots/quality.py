@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from recon3d.arrays import runs
 from recon3d.geometry import SE3, SO3
 from recon3d.records import JointMotion
 from recon3d.robots.model import Robot, link_names
@@ -74,10 +75,8 @@ def _slide(soles: Float[np.ndarray, "frames 2 2 3"], targets: Targets) -> float:
     worst = 0.0
     for k in range(2):
         for p in range(2):
-            held = targets.planted[:, k, p]
-            edges = np.flatnonzero(np.diff(np.concatenate([[0], held.astype(np.int8), [0]])))
-            for first, stop in zip(edges[::2], edges[1::2], strict=True):
-                own = soles[first:stop, k, p]
+            for stand in runs(targets.planted[:, k, p]):
+                own = soles[stand, k, p]
                 worst = max(worst, float(np.linalg.norm(own - np.median(own, axis=0), axis=-1).max()))
     return worst
 

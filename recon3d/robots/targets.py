@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
+from recon3d.arrays import runs
 from recon3d.errors import InputError, all_faults
 from recon3d.geometry import SE3, SO3
 from recon3d.geometry.lie import slerp
@@ -77,12 +78,11 @@ def targets_of(motion: Motion, robot: Robot, fps: float = 0.0) -> Targets:
         raise InputError(f"person {motion.person} is in no frame of the motion")
     scale = _scale(motion, robot)
     time, present, poses, contact = _sampled(motion, fps)
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], present.astype(np.int8), [0]])))
-    runs = [slice(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+    there = runs(present)
     parts = [
-        _while_there(motion, robot, scale, time[r], SE3(SO3(poses.rotation.matrix[r]), poses.translation[r]), contact[r]) for r in runs
+        _while_there(motion, robot, scale, time[r], SE3(SO3(poses.rotation.matrix[r]), poses.translation[r]), contact[r]) for r in there
     ]
-    return _bridged(time, present, scale, runs, parts)
+    return _bridged(time, present, scale, there, parts)
 
 
 def _while_there(motion: Motion, robot: Robot, scale: float, time: np.ndarray, poses: SE3, contact: np.ndarray) -> "_Part":
@@ -124,7 +124,7 @@ class _Part:
     stands: Bool[np.ndarray, "frames 2 2"]
 
 
-def _bridged(time: np.ndarray, present: np.ndarray, scale: float, runs: list[slice], parts: list[_Part]) -> Targets:
+def _bridged(time: np.ndarray, present: np.ndarray, scale: float, there: list[slice], parts: list[_Part]) -> Targets:
     """All frames: where nobody is there, evenly from where the person left to where it comes back; nothing stands meanwhile."""
     rows = np.flatnonzero(present)
     after = np.clip(np.searchsorted(rows, np.arange(len(time))), 0, len(rows) - 1)
@@ -134,7 +134,7 @@ def _bridged(time: np.ndarray, present: np.ndarray, scale: float, runs: list[sli
     share = share * share * (3 - 2 * share)
     turn, place = np.concatenate([p.turn for p in parts]), np.concatenate([p.place for p in parts])
     stands = np.zeros((len(time), 2, 2), bool)
-    for run, part in zip(runs, parts, strict=True):
+    for run, part in zip(there, parts, strict=True):
         stands[run] = part.stands
     wxyz = slerp(SO3(turn[before]).wxyz(), SO3(turn[after]).wxyz(), share[:, None, None])
     turns = SO3.from_wxyz(wxyz).matrix

@@ -19,7 +19,7 @@ def network(tmp_path_factory):
     made = Lift()
     for value in made.parameters():
         value.data = value.data.half().float()  # as the file holds them
-    made.eval()
+    made.train(False)
     path = tmp_path_factory.mktemp("network") / "lift.onnx"
     export(made.state_dict(), path)
     return made, path

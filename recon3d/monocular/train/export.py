@@ -13,7 +13,7 @@ def export(weights: dict[str, torch.Tensor], path: Path) -> None:
     """Write the network of these weights; windows and batches of any size."""
     network = Lift()
     network.load_state_dict(weights)
-    network.eval()
+    network.train(False)
     frames = 9
     given = (
         torch.zeros(1, frames, len(POINTS), 3),

@@ -213,7 +213,7 @@ def evaluate(kind: str, weights: dict[str, Tensor], sets: dict[str, Clips], batc
     """N- and PA-MPJPE (mm) on held-out clips: random cameras, COCO's points, detector-like noise."""
     network = {"lift": Lift, "mlp": FrameMlp, "tcn": FrameTcn}[kind]()
     network.load_state_dict(weights)
-    network.eval()
+    network.train(False)
     out: dict[str, float] = {}
     for name, clips in sets.items():
         sampler = Sampler(clips, SampleSettings(augment=False, up_known=0.0, layout="coco_17", fps=30.0), 12345)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from recon3d.geometry import SO3
-from recon3d.monocular.lifter import STANDARD_M
+from recon3d.monocular.lifter import STANDARD_M, weight_of
 from recon3d.monocular.points import JOINTS, POINTS, columns, mirrored
 from recon3d.monocular.train.mocap import BONES, Clips
 from recon3d.monocular.virtual import look_at
@@ -196,7 +196,7 @@ class Sampler:
         mask = np.stack([self._masks[name] for name in drawn])
         hidden |= ~mask[:, None]
         ray = np.where(hidden[..., None], np.nan, ray)
-        return ray, 0.02 / (0.02 + told)
+        return ray, weight_of(told)
 
 
 def _body_size(joints: np.ndarray) -> np.ndarray:
