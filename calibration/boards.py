@@ -15,7 +15,7 @@ from calibration.lenses import MODELS, LensFit, fit_lens, fit_poses, inliers, ta
 from calibration.outcome import Evidence, Outcome
 from calibration.start import connected
 from calibration.targets import Board
-from calibration.world import Scale, ScaleCue, axes_for, combine, moved
+from calibration.world import Scale, ScaleCue, combine, moved
 from recon3d.errors import CameraError, InputError, all_faults, valid_names
 from recon3d.geometry import SE3, SO3, Camera, CameraRig, Intrinsics
 from recon3d.geometry.bundle import TargetBundle, TargetsAt, TargetViews
@@ -23,6 +23,7 @@ from recon3d.geometry.camera_unknowns import Free
 from recon3d.geometry.robust_bundle import Adjusted
 from recon3d.geometry.schur import Eliminated, SchurSettings, solve_schur
 from recon3d.geometry.threads import single_threaded
+from recon3d.motion.ground import axes_for
 
 _AGREE_RAD, _AGREE_SHARE = np.deg2rad(6), 0.15  # between two images' opinions on two cameras: turn; shift of their distance to the board
 _PRINT_SHARE = 0.001  # of a board's size: paper and printer

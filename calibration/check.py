@@ -12,11 +12,12 @@ import numpy as np
 
 from calibration.observed import Sampled, instants_for, sample, tracks_of
 from calibration.subject import choose_subject
-from calibration.world import body_cue, ground_of
+from calibration.world import body_cue
 from recon3d.errors import CameraError, valid_names
 from recon3d.geometry import CameraRig
 from recon3d.geometry.readings import other_readings
 from recon3d.geometry.triangulation import RobustSettings, triangulate, triangulate_robust
+from recon3d.motion.ground import ground_of
 from recon3d.records import Keypoints2D
 from recon3d.skeleton import LIMBS, Layout
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from calibration.world import Ground, Scale
+from calibration.world import Scale
 from recon3d.arrays import freeze_fields
 from recon3d.geometry import CameraRig
 from recon3d.geometry.robust_bundle import Adjusted
+from recon3d.motion.ground import Ground
 
 
 @dataclass(frozen=True, slots=True, eq=False)

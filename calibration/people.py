@@ -16,14 +16,15 @@ from calibration.observed import Sampled, Track, instants_for, sample, tracks_of
 from calibration.outcome import Evidence, Outcome
 from calibration.start import Pair, StartSettings, connected, start_rig
 from calibration.subject import choose_subject
-from calibration.velocity import slopes
-from calibration.world import UP_RAD, ScaleCue, axes_for, body_cue, combine, distance_cue, ground_of, moved
+from calibration.world import ScaleCue, body_cue, combine, distance_cue, moved
+from recon3d.arrays import slopes
 from recon3d.errors import CameraError, InputError, all_faults, valid_names
 from recon3d.geometry import SE3, CameraRig, Clock, Intrinsics
 from recon3d.geometry.bundle import Motions
 from recon3d.geometry.camera_unknowns import Free
 from recon3d.geometry.robust_bundle import Adjusted, AdjustSettings, adjust
 from recon3d.geometry.triangulation import RobustSettings, triangulate_robust
+from recon3d.motion.ground import UP_RAD, axes_for, ground_of
 from recon3d.records import Keypoints2D
 from recon3d.skeleton import Layout
 

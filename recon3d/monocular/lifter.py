@@ -12,10 +12,10 @@ import numpy as np
 from jaxtyping import Float
 
 from recon3d.arrays import freeze_fields, whole_rows, windows
-from recon3d.geometry import Camera
+from recon3d.geometry import Intrinsics
 from recon3d.monocular.points import JOINTS, columns, picked
 from recon3d.monocular.virtual import look_at
-from recon3d.records import Keypoints2D
+from recon3d.skeleton import Layout
 
 STANDARD_M = 1.32
 """Of a standard body: thigh, shank and trunk from pelvis to neck."""
@@ -71,25 +71,29 @@ class Lifter(Protocol):
         ...
 
 
-def points_of_view(seen: Keypoints2D, slot: int, camera: Camera, up_known: bool = True) -> PointsOfView:
-    """One slot's keypoints through a camera's lens.
+def points_of_view(
+    xy: Float[np.ndarray, "frames joints 2"],
+    sigma_px: Float[np.ndarray, "frames joints"],
+    time: Float[np.ndarray, "frames"],
+    layout: Layout,
+    intrinsics: Intrinsics,
+) -> PointsOfView:
+    """One person's keypoints through a camera's lens; where up is, is not known.
 
     Args:
-        seen: of the camera.
-        slot: which of its people.
-        camera: whose world is z up, if ``up_known``.
-        up_known: whether its pose tells where up is.
+        xy: px; NaN where there is none.
+        sigma_px: standard deviation of each coordinate.
+        time: s.
+        layout: of the joints.
+        intrinsics: of the camera.
     """
-    column = columns(seen.layout)
-    xy = picked(seen.xy[:, slot].astype(float), column)
-    ray, jacobian = camera.intrinsics.undistort(xy)
+    column = columns(layout)
+    ray, jacobian = intrinsics.undistort(picked(xy.astype(float), column))
     pixels = np.sqrt(np.abs(np.linalg.det(np.where(np.isfinite(jacobian), jacobian, np.eye(2)))))  # to a unit of the ray
-    sigma = seen.sigma_px[:, slot].astype(float)[:, np.maximum(column, 0)] / pixels
+    sigma = sigma_px.astype(float)[:, np.maximum(column, 0)] / pixels
     sigma[:, column < 0] = np.nan
     sigma[~np.isfinite(ray).all(-1)] = np.nan
-    turn = camera.cam_from_world.rotation.matrix
-    up = turn[..., :, 2] if up_known else np.zeros(3)
-    return PointsOfView(ray, sigma, seen.time.copy(), np.broadcast_to(up, (len(seen), 3)).copy())
+    return PointsOfView(ray, sigma, np.asarray(time, float).copy(), np.zeros((len(time), 3)))
 
 
 def inputs_of(seen: PointsOfView) -> tuple[dict[str, np.ndarray], Float[np.ndarray, "frames 3 3"], float]:

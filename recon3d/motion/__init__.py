@@ -3,6 +3,7 @@
 from recon3d.motion.cameras import Corrections
 from recon3d.motion.evidence import Observed, ObservedPiece, joined
 from recon3d.motion.lag import FixedLag
+from recon3d.motion.prior import PosePrior
 from recon3d.motion.sizes import Body, Sample, sample
 from recon3d.motion.solve import MotionSettings, chosen_armature, in_space, measure, solve, solve_window, solve_windows
 
@@ -13,6 +14,7 @@ __all__ = [
     "MotionSettings",
     "Observed",
     "ObservedPiece",
+    "PosePrior",
     "Sample",
     "chosen_armature",
     "in_space",

@@ -56,7 +56,7 @@ class Corrections:
             moved = np.gradient(piece.xy, time, axis=1) if len(time) > 1 else np.zeros_like(piece.xy)
             shift = np.nan_to_num(moved) * late[:, None, None, None]
             pieces.append(ObservedPiece(self.of_rig(piece.rig), piece.xy - shift, piece.sigma_px.copy()))
-        return Observed(seen.world, tuple(pieces))
+        return Observed(seen.world, tuple(pieces), seen.prior)
 
 
 @dataclass(slots=True, eq=False)

@@ -12,6 +12,7 @@ from recon3d.errors import InputError, ShapeError
 from recon3d.geometry import CameraRig
 from recon3d.geometry.mixture import Mixture
 from recon3d.geometry.sightings import Poses, Sightings, chi_square, information, predict, sight
+from recon3d.motion.prior import PosePrior, in_order
 from recon3d.records import Keypoints3D, State
 from recon3d.records.keypoints3d import concatenate
 from recon3d.skeleton import Attachments, other_side
@@ -57,10 +58,12 @@ class Observed:
     Attributes:
         world: its keypoints in space, of this one person; they start the fit, and are its evidence where ``pieces`` is empty.
         pieces: its detections, frame after frame.
+        prior: what is plausible of its poses.
     """
 
     world: Keypoints3D
     pieces: tuple[ObservedPiece, ...] = ()
+    prior: PosePrior | None = None
 
     def __post_init__(self) -> None:
         if len(self.world.people) != 1:
@@ -72,6 +75,8 @@ class Observed:
         frames = sum(piece.xy.shape[1] for piece in self.pieces)
         if self.pieces and frames != len(self.world):
             raise ShapeError(f"Observed.pieces are of {frames} frames, Observed.world of {len(self.world)}")
+        if self.prior is not None and len(self.prior.place) != len(self.world):
+            raise ShapeError(f"Observed.prior is of {len(self.prior.place)} frames, Observed.world of {len(self.world)}")
 
     def __len__(self) -> int:
         return len(self.world)
@@ -94,7 +99,8 @@ class Observed:
                 pieces.append(piece.take(own))
             start = stop
         names = ("frame", "time", "xyz", "confidence", "covariance", "views", "state", "residual_px")
-        return Observed(replace(self.world, **{name: getattr(self.world, name)[rows] for name in names}), tuple(pieces))
+        world = replace(self.world, **{name: getattr(self.world, name)[rows] for name in names})
+        return Observed(world, tuple(pieces), None if self.prior is None else self.prior.take(rows))
 
 
 def joined(parts: Sequence[Observed]) -> Observed:
@@ -107,7 +113,7 @@ def joined(parts: Sequence[Observed]) -> Observed:
             pieces.append(ObservedPiece(piece.rig, xy, sigma))
         else:
             pieces.append(piece)
-    return Observed(concatenate([part.world for part in parts]), tuple(pieces))
+    return Observed(concatenate([part.world for part in parts]), tuple(pieces), in_order([part.prior for part in parts]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,6 +144,7 @@ class Evidence:
         sightings: detections, by pieces of frames; planes are ``(views, frames x points)``.
         views: detections of each point.
         mixture: what judges detections.
+        prior: what is plausible of poses.
         sharpness: how much more detections say about changes from frame to frame than about places, see `jitter`.
     """
 
@@ -149,6 +156,7 @@ class Evidence:
     sightings: tuple[tuple[slice, Sightings], ...]
     views: UInt8[np.ndarray, "frames points"]
     mixture: Mixture
+    prior: PosePrior | None = None
     sharpness: float = 1.0
 
     @property
@@ -167,7 +175,8 @@ class Evidence:
                 part = s.take(slice((a - own.start) * points, (b - own.start) * points))
                 sightings.append((slice(a - first, b - first), part))
         names = ("time", "xyz", "known", "root_information", "views")
-        return replace(self, sightings=tuple(sightings), **{n: getattr(self, n)[rows] for n in names})
+        prior = None if self.prior is None else self.prior.take(rows)
+        return replace(self, sightings=tuple(sightings), prior=prior, **{n: getattr(self, n)[rows] for n in names})
 
     def support(self, places: Float[np.ndarray, "frames points 3"], temper: float = 1.0) -> Support:
         """Information, force and cost.
@@ -289,7 +298,9 @@ def in_line(parts: Sequence[Evidence]) -> Evidence:
             sightings.append((own, s))
         start += len(part.time)
     names = ("time", "xyz", "known", "root_information", "views")
-    return replace(first, sightings=tuple(sightings), **{n: np.concatenate([getattr(part, n) for part in parts]) for n in names})
+    prior = in_order([part.prior for part in parts])
+    arrays = {n: np.concatenate([getattr(part, n) for part in parts]) for n in names}
+    return replace(first, sightings=tuple(sightings), prior=prior, **arrays)
 
 
 def bridged(seen: Observed) -> Observed:
@@ -346,4 +357,4 @@ def gather(seen: Observed, attachments: Attachments, jitter: float = 1.0, outlie
         views[rows] = (sights.a > 0).sum(0).reshape(-1, len(columns))
         start = rows.stop
     mixture = Mixture.of(outlier_share, _OUTLIER_RADIUS)
-    return Evidence(attachments, world.time, xyz, known, root, tuple(sightings), views, mixture, 1 / jitter**2)
+    return Evidence(attachments, world.time, xyz, known, root, tuple(sightings), views, mixture, seen.prior, 1 / jitter**2)

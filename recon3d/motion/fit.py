@@ -12,7 +12,7 @@ from recon3d.motion.contact import Contacts, find_contacts, foot_points
 from recon3d.motion.evidence import Evidence
 from recon3d.motion.habits import Habit, learn_habit, well_seen
 from recon3d.motion.pose import Freedoms, Pose, free_of
-from recon3d.motion.problem import MotionProblem, Unknowns, fitted
+from recon3d.motion.problem import MotionProblem, Unknowns, fitted, plausible_of
 from recon3d.motion.smoothness import Grid, estimate_variance, first_variance, local_variance
 from recon3d.motion.start import starting_pose
 from recon3d.skeleton import Armature
@@ -105,7 +105,8 @@ def problem_of(armature: Armature, evidence: Evidence, longest_s: float, freedom
     own = freedoms.armature
     inner = max(len(evidence.time) - 2, 0)
     stiffness = np.broadcast_to(1 / first_variance(freedoms), (inner, freedoms.count))
-    return MotionProblem(own, freedoms, evidence, Grid.of(evidence.time, longest_s), stiffness, Habit.usual(freedoms, _REST_WEIGHT))
+    grid, habit = Grid.of(evidence.time, longest_s), Habit.usual(freedoms, _REST_WEIGHT)
+    return MotionProblem(own, freedoms, evidence, grid, stiffness, habit, plausible=plausible_of(own, evidence))
 
 
 def finished(problem: MotionProblem, solution: TimeSolution[Unknowns], variance: Float[np.ndarray, "k"]) -> Fit:
@@ -136,8 +137,8 @@ def _limbs_again(problem: MotionProblem, solution: TimeSolution[Unknowns]) -> Ti
     """
     freedoms, pose = problem.freedoms, solution.at.pose
     sound = well_seen(freedoms, problem.evidence)
-    if not len(problem.stiffness) or sound.mean() >= _WELL_SEEN:
-        return solution
+    if not len(problem.stiffness) or sound.mean() >= _WELL_SEEN or problem.plausible is not None:
+        return solution  # with a prior of poses limbs started where they are likely to be
     problem.habit = learn_habit(freedoms, pose, sound, problem.evidence.time)
     expected = problem.habit.expected(freedoms.from_usual(pose), sound)
     at = Unknowns(freedoms.with_turns(pose, expected), _NO_SHAPE)

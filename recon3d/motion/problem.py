@@ -12,6 +12,7 @@ from recon3d.motion.evidence import Evidence, Support
 from recon3d.motion.habits import Habit
 from recon3d.motion.limits import add_limits
 from recon3d.motion.pose import Freedoms, Pose
+from recon3d.motion.prior import Plausible
 from recon3d.motion.smoothness import Grid
 from recon3d.skeleton import Armature
 from recon3d.skeleton.shape import Shape
@@ -45,6 +46,7 @@ class MotionProblem:
         shape: ways in which the body may differ, where they are solved for.
         contacts: points of feet that stand.
         settled: frames at the beginning that stay as they are.
+        plausible: what is plausible of poses.
     """
 
     armature: Armature
@@ -57,6 +59,7 @@ class MotionProblem:
     shape: Shape | None = None
     contacts: Contacts | None = None
     settled: int = 0
+    plausible: Plausible | None = None
 
     def body(self, at: Unknowns) -> Armature:
         """The armature as large as it is taken to be."""
@@ -85,6 +88,8 @@ class MotionProblem:
         system = TimeSystem(block, nothing, nothing.copy(), gradient, *self._border(at, body, poses, points, screws, support))
         cost += self.grid.add(system, f, at.pose, self.stiffness)
         cost += self._add_habit(system, at.pose) + add_limits(system, f, at.pose) + self._shape_cost(at) / len(points)
+        if self.plausible is not None:
+            cost += self.plausible.add(system, f, body, poses, screws)
         if self.settled:
             system.settle(self.settled)
         return system, cost
@@ -126,6 +131,11 @@ class MotionProblem:
 
     def _shape_cost(self, at: Unknowns) -> float:
         return 0.0 if self.shape is None else 0.5 * float(((at.shape / self.shape.sigma) ** 2).sum())
+
+
+def plausible_of(armature: Armature, evidence: Evidence) -> Plausible | None:
+    """The evidence's prior for an armature."""
+    return None if evidence.prior is None else evidence.prior.on(armature, evidence.time)
 
 
 def fitted(armature: Armature, evidence: Evidence) -> Armature:

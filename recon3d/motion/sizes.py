@@ -14,7 +14,8 @@ from recon3d.motion.evidence import Evidence, Observed, bridged, gather, joined
 from recon3d.motion.fit import Manner, fit
 from recon3d.motion.habits import Habit
 from recon3d.motion.pose import Freedoms, free_of
-from recon3d.motion.problem import MotionProblem, Unknowns, fitted
+from recon3d.motion.prior import body_size
+from recon3d.motion.problem import MotionProblem, Unknowns, fitted, plausible_of
 from recon3d.motion.smoothness import Grid, first_variance
 from recon3d.motion.start import joint_targets, starting_pose
 from recon3d.skeleton import Armature
@@ -24,6 +25,7 @@ _RUNS, _RUN = 8, 6  # sizes are taken from so many runs of so many frames
 _CAMERA_STEPS = 3  # times as many where cameras are free
 _STRETCHES, _STRETCH_S = 6, 1.5
 _MIN_POINTS = 4
+_HELD = 0.002  # of a size that is not to be found
 _LONGEST_S = 0.25  # frames further apart are of different runs
 # Scatter allowed to detections (temper) narrows; the pose at rest, which keeps limbs in order at first, steps back:
 # over many frames it would bend the body to be at rest on average. Smoothness comes in slowly: a start from single
@@ -82,21 +84,46 @@ def _runs(there: np.ndarray) -> np.ndarray:
     return there[np.unique((starts[:, None] + np.arange(_RUN)).ravel())]
 
 
-def measure_body(samples: Sequence[Sample], armature: Armature, longest_s: float, free_cameras: bool = False) -> Body:
-    """The person's armature from samples of all windows."""
+def measure_body(
+    samples: Sequence[Sample], armature: Armature, longest_s: float, free_cameras: bool = False, stature_sigma: float = 0.0
+) -> Body:
+    """The person's armature from samples of all windows.
+
+    Args:
+        samples: of all windows.
+        armature: before anything is measured.
+        longest_s: frames further apart do not know of each other.
+        free_cameras: correct the cameras with it.
+        stature_sigma: how uncertain the armature's size is, as a share, where the evidence cannot tell it (one camera); 0 where it can.
+    """
     shape = anthropometric(armature)
+    if stature_sigma:
+        shape = replace(shape, sigma=np.where(np.arange(len(shape.names)) == 0, _HELD, shape.sigma))
     parts = [one.frames for one in samples if len(one.frames)]
     if not parts:
         return Body(armature, shape, np.diag(shape.sigma**2))
     every = joined(parts)
     every = every.take(_runs(np.arange(len(every))))
     body = _fit(armature, shape, gather(every, armature.attachments), cameras_of(every) if free_cameras else None)
+    if stature_sigma:
+        body = _as_large(body, armature, stature_sigma)
     stretches = [one.stretch for one in samples if len(one.stretch) > 2]
     if len(samples) == 1 or not stretches:
         return body
     stretch = joined([stretches[k] for k in np.unique(np.linspace(0, len(stretches) - 1, _STRETCHES).astype(int))])
     evidence = gather(stretch if body.cameras is None else body.cameras.of(stretch), armature.attachments, body.jitter)
     return replace(body, manner=fit(body.armature, evidence, longest_s).manner)
+
+
+def _as_large(body: Body, armature: Armature, stature_sigma: float) -> Body:
+    """A body of one camera: lengths compared with each other are its own, how large it is is told.
+
+    What a camera alone sees of limbs is short where their turn is not quite right, and lasting errors of a detector look like pose:
+    such evidence is not taken for sharper than it says.
+    """
+    own, ratio = body.armature, body_size(armature) / body_size(body.armature)
+    body.covariance[0, 0] += stature_sigma**2
+    return replace(body, armature=own.with_sizes(own.rest_offset * ratio, own.attachments.offset * ratio), jitter=1.0)
 
 
 def _fit(armature: Armature, shape: Shape, evidence: Evidence, cameras: CameraRig | None) -> Body:
@@ -109,7 +136,8 @@ def _fit(armature: Armature, shape: Shape, evidence: Evidence, cameras: CameraRi
     size = np.zeros(len(held.names))
     size[0] = _size_ratio(own, evidence) - 1
     at = Unknowns(freedoms.pose(*starting_pose(held.apply(own, size), evidence)), size)
-    problem = MotionProblem(own, freedoms, evidence, grid, stiffness, Habit.usual(freedoms, 1.0), shape=held)
+    plausible = plausible_of(held.apply(own, size), evidence)
+    problem = MotionProblem(own, freedoms, evidence, grid, stiffness, Habit.usual(freedoms, 1.0), shape=held, plausible=plausible)
     system: TimeSystem | None = None
     camera = np.zeros((0 if cameras is None else len(cameras), 7))
     for temper, rest, ease, steps in _STAGES:

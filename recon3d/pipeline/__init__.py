@@ -1,9 +1,10 @@
 """The job from end to end, as functions over a take folder."""
 
 from recon3d.pipeline.again import job_of, with_motion
+from recon3d.pipeline.assemble import Result
 from recon3d.pipeline.detection import Detected, DetectJob, detect_videos, find_videos
 from recon3d.pipeline.export import export_take, retarget_take
-from recon3d.pipeline.job import Job, Progress, Result, run
+from recon3d.pipeline.job import Job, Progress, run
 from recon3d.pipeline.judge import judge_take
 from recon3d.pipeline.opensim import OpenSimFolder, opensim_take
 from recon3d.pipeline.pictures import everybody_in, picture_everybody

@@ -14,15 +14,12 @@ from typing import Protocol
 
 import numpy as np
 
-import recon3d
 from recon3d import io, motion
 from recon3d.arrays import with_neighbours
 from recon3d.detect import identity_of, output_of
 from recon3d.errors import CameraError, InputError
 from recon3d.geometry import CameraRig
 from recon3d.geometry.threads import single_threaded
-from recon3d.io import ANIMATION_WRITERS
-from recon3d.io.files import atomic
 from recon3d.multiview import (
     Agreement,
     Calibrated,
@@ -41,13 +38,12 @@ from recon3d.multiview import (
     to_rig_pixels,
 )
 from recon3d.multiview.people.points import HOLLOW, answered, hollow
-from recon3d.pipeline.export import export_take
+from recon3d.pipeline.assemble import Result, assemble, check_out, exported, write_take_toml
 from recon3d.pipeline.inputs import Inputs, find_inputs, fingerprint, open_evidence, open_input_videos
-from recon3d.pipeline.people import FILE as EDITS
 from recon3d.pipeline.people import Cast, cast_of, identities_of
 from recon3d.pipeline.scores import with_scores
 from recon3d.pipeline.settings import Settings, as_tables
-from recon3d.pipeline.summary import Person, Summary, summarise, write_report
+from recon3d.pipeline.summary import Person, summarise, write_report
 from recon3d.pipeline.synchronised import Synchronised
 from recon3d.pipeline.take import Stage, StoredKeypoints, Take, motion_readers, world_readers
 from recon3d.records import Keypoints2D, Keypoints3D
@@ -101,15 +97,6 @@ class Job:
     scores: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """Where the take is, and what there is to say about it."""
-
-    take: Take
-    summary: Summary
-    files: tuple[Path, ...]
-
-
 def run(job: Job, progress: Progress = silent) -> Result:
     """Do the job; stages that are complete already are not done again.
 
@@ -139,22 +126,13 @@ def _run(job: Job, progress: Progress) -> Result:
     stages = [evidence, whose, worlds, motions]
     readers = [partial(_of_people, reader, tuple(cast.names)) for reader in world_readers(worlds.windows("people"))]
     people = [Person(one, name, motion_readers(motions.windows(str(one)))) for one, name in cast.names.items()]
-    io.write_rig_toml(take.folder / "rig.toml", whole)
-    for view in seen:
-        io.write_keypoints2d(take.keypoints2d(view.camera), view.readers())
-    io.write_keypoints3d(take.keypoints3d, readers)
-    for person in people:
-        io.write_motion(take.motion(person.name), person.motions)
-    take.forget_others(stages, [*(take.motion(person.name) for person in people), *(take.keypoints2d(view.camera) for view in seen)])
-    _write_take_toml(take, job, found, prints, stages, cast)
+    assemble(take, whole, seen, readers, people, stages)
+    write_take_toml(take, found.paths, prints, stages, cast, _facts(job), job.settings)
     absent = {name: float((timeline.rows[v] < 0).mean()) for v, name in enumerate(rig.names)}
     absent |= {name: 1.0 for name in whole.names if name not in rig.names}
     summary = summarise(seen, readers, people, cast.refused, known, absent, list(found_people.notes), job.settings.multiview)
     report = write_report(take, summary, rig, readers, people)
-    wanted = job.settings.export
-    shaped = any(f".{f}" in ANIMATION_WRITERS for f in wanted.formats)
-    exports = export_take(take, wanted.formats, wanted.rest, wanted.preset if shaped else "")
-    return Result(take, summary, (*exports, *report))
+    return Result(take, summary, (*exported(take, job.settings.export), *report))
 
 
 def _of_people(reader: Callable[[], Keypoints3D], people: tuple[int, ...]) -> Keypoints3D:
@@ -181,15 +159,7 @@ def _checked(job: Job) -> tuple[CameraRig, Inputs]:
     found = find_inputs(job.inputs, rig)
     if len(found.paths) < 2:
         raise CameraError(f"reconstruction needs two cameras or more; the input has only {', '.join(found.paths)}")
-    out = job.out.resolve()
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{job.out} is a file; the take needs a folder")
-    ours = any((out / name).exists() for name in ("take.toml", "stages", EDITS))
-    if out.is_dir() and any(out.iterdir()) and not ours:
-        raise InputError(f"{job.out} holds other files and is no take folder; give a new or empty folder with -o")
-    inside = [str(p) for p in (*found.paths.values(), job.rig) if p.resolve().is_relative_to(out)]
-    if inside:
-        raise InputError(f"{', '.join(inside)} lie inside the take folder {job.out}, which is written anew; give another -o")
+    check_out(job.out, [*found.paths.values(), job.rig])
     return rig, found
 
 
@@ -375,35 +345,8 @@ def _motion(
     return stage
 
 
-def _write_take_toml(take: Take, job: Job, found: Inputs, prints: dict[str, str], stages: Sequence[Stage], cast: Cast) -> None:
-    lines = [f'recon3d = "{recon3d.__version__}"', "", "[inputs]"]
-    lines += [f"{_quoted(name)} = {_quoted(str(path.resolve()))}" for name, path in found.paths.items()]
-    lines += ["", "[input_hashes]", *(f"{_quoted(name)} = {_quoted(value)}" for name, value in prints.items())]
-    lines += ["", "[stages]", *(f"{stage.name} = {_quoted(stage.folder.name)}" for stage in stages)]
-    lines += ["", "[people]", *(f"{_quoted(name)} = {person}" for person, name in cast.names.items())]
-    lines += ["", "[job]", f"rig = {_quoted(str(job.rig.resolve()))}", f"first = {job.first}"]
-    optional = {
-        "scores": None if job.scores is None else str(job.scores.resolve()),
-        "stop": job.stop,
-        "layout": job.layout,
-        "fps": job.fps,
-        "rig_unit": job.rig_unit,
-        "image_fit": job.image_fit,
-    }
-    lines += [f"{key} = {_toml(value)}" for key, value in optional.items() if value is not None]
-    for table, values in as_tables(job.settings).items():
-        lines += ["", f"[{table}]", *(f"{key} = {_toml(value)}" for key, value in values.items())]
-    with atomic(take.folder / "take.toml") as stream:
-        stream.write("\n".join(lines) + "\n")
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, str):
-        return _quoted(value)
-    if isinstance(value, tuple):
-        return "[" + ", ".join(_toml(v) for v in value) + "]"
-    return str(value).lower() if isinstance(value, bool) else repr(value)
+def _facts(job: Job) -> dict[str, object]:
+    """What the take remembers of the job, to do it again."""
+    scores = None if job.scores is None else str(job.scores.resolve())
+    names = ("stop", "layout", "fps", "rig_unit", "image_fit")
+    return {"rig": str(job.rig.resolve()), "first": job.first, "scores": scores, **{name: getattr(job, name) for name in names}}

@@ -8,7 +8,7 @@ from calibration.observed import Track, instants_for, sample, tracks_of
 from calibration.people import PeopleSettings, calibrate_people
 from calibration.report import parameter_sigmas
 from calibration.start import all_pairs, connected
-from calibration.velocity import slopes
+from recon3d.arrays import slopes
 from recon3d.errors import CameraError, InputError
 from recon3d.geometry import Clock
 from recon3d.records import Keypoints2D

@@ -4,9 +4,10 @@ import pytest
 from scipy.io import wavfile
 
 from calibration.signals import RECORDINGS, files_by_name, from_audio, from_flash, from_stamps, read_sound, read_stamps
-from calibration.world import ScaleCue, body_cue, combine, ground_of
+from calibration.world import ScaleCue, body_cue, combine
 from recon3d.errors import CameraError, InputError
 from recon3d.geometry import SE3, SO3
+from recon3d.motion.ground import ground_of
 from recon3d.synthetic import make_person
 
 

@@ -1,15 +1,19 @@
 """Training windows: what the network is given and asked for belong together."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from recon3d import io
 from recon3d.monocular.lifter import STANDARD_M
 from recon3d.monocular.points import JOINTS, POINTS
 from recon3d.monocular.train.mocap import BONES, Clips, foot_frame
+from recon3d.monocular.train.noise import DetectorNoise, detect, measured
 from recon3d.monocular.train.sample import Sampler, SampleSettings
-from recon3d.synthetic import make_person
+from recon3d.synthetic import NoiseSettings, make_person, make_rig, make_world
 
-EXACT = SampleSettings(augment=False, noise=0.0, up_known=1.0, layout="halpe_26")
+EXACT = SampleSettings(augment=False, noise=None, up_known=1.0, layout="halpe_26")
 
 
 def clips():
@@ -85,8 +89,8 @@ def test_points_that_a_layout_lacks_are_masked(layout):
 
 
 def test_noise_is_of_the_size_that_is_told():
-    exact = Sampler(clips(), SampleSettings(augment=False, noise=0.0, up_known=0.0, layout="coco_17", fps=30.0), 7).batch(64, 9)
-    noisy = Sampler(clips(), SampleSettings(augment=False, noise=1.0, up_known=0.0, layout="coco_17", fps=30.0), 7).batch(64, 9)
+    exact = Sampler(clips(), SampleSettings(augment=False, noise=None, up_known=0.0, layout="coco_17", fps=30.0), 7).batch(64, 9)
+    noisy = Sampler(clips(), SampleSettings(augment=False, up_known=0.0, layout="coco_17", fps=30.0), 7).batch(64, 9)
     assert exact.points[..., 2].max() > 0.7
     assert 0.2 < np.median(noisy.points[..., 2][noisy.points[..., 2] > 0]) < 0.9
 
@@ -101,3 +105,56 @@ def test_foot_frames_are_turns():
     rng = np.random.default_rng(0)
     frame = foot_frame(*(rng.normal(size=(10, 3)) for _ in range(3)))
     np.testing.assert_allclose(np.linalg.det(frame), 1.0, atol=1e-9)
+
+
+def test_detectors_err_as_they_are_said_to():
+    rng = np.random.default_rng(1)
+    time = np.tile(np.arange(60) / 60.0, (400, 1))
+    clean = rng.uniform(-0.2, 0.2, (400, 1, len(POINTS), 2)) * np.ones((1, 60, 1, 1))
+    quiet = DetectorNoise(swap_share=0.0, hidden_share=0.0, burst_share=0.0, spread=0.0, lasting_spread=0.0, face=1.0)
+    found, told = detect(clean, time, quiet, rng)
+    size = np.linalg.norm(np.ptp(clean[:, 0], axis=1), axis=-1)[:, None, None, None]
+    off = (found - clean) / size
+    lasting = off.mean(1)
+    assert abs(lasting.std() / np.hypot(quiet.lasting, 0.55 * quiet.changing) - 1) < 0.1
+    changing = off - lasting[:, None]
+    step = round(quiet.memory_s * 60)
+    fresh = np.diff(off, axis=1).std() / (quiet.changing * np.sqrt(2 * (1 - np.exp(-1 / 60 / quiet.memory_s))))
+    assert abs(fresh - 1) < 0.05 and changing[:, step:].std() < quiet.changing * 1.05
+    assert abs(np.median(told) / (quiet.told * np.hypot(quiet.lasting, quiet.changing)) - 1) < 0.05
+
+
+def test_sides_are_mixed_up_and_limbs_hidden_as_often_as_said():
+    rng = np.random.default_rng(2)
+    time = np.tile(np.arange(30) / 30.0, (600, 1))
+    clean = rng.uniform(-0.2, 0.2, (600, 30, len(POINTS), 2))
+    mixed, _ = detect(clean, time, DetectorNoise(lasting=0, changing=0, swap_share=0.1, hidden_share=0.0), rng)
+    elbow, other = POINTS.index("left_elbow"), POINTS.index("right_elbow")
+    share = (np.abs(mixed[:, :, elbow] - clean[:, :, other]) < 1e-6).all(-1).mean()
+    assert 0.07 < share < 0.13
+    hidden, _ = detect(clean, time, DetectorNoise(hidden_share=0.1), rng)
+    assert 0.1 < np.isnan(hidden[..., 0]).mean() < 0.3
+
+
+def test_noise_of_a_take_is_measured(tmp_path):
+    """A take whose detections are its motion, seen by detectors of known errors."""
+    world = make_world(
+        make_rig("ring", 4, "none", 1), make_person("gait", 60, 60.0, 1), NoiseSettings(sigma_px=0.5, outliers=0.0, missing=0.0), 1
+    )
+    rng = np.random.default_rng(3)
+    (tmp_path / "motion").mkdir()
+    (tmp_path / "keypoints2d").mkdir()
+    io.write_motion(tmp_path / "motion" / "0.npz", [lambda: world.person.motion])
+    io.write_rig(tmp_path / "rig.toml", world.rig)
+    places = world.person.motion.armature.keypoints(world.person.motion.poses())
+    names = world.person.motion.armature.attachments.points
+    for camera, seen in zip(world.rig.cameras, world.keypoints2d(), strict=True):
+        columns = [names.index(n) for n in seen.layout.points]
+        xy = camera.project(places)[..., :2][:, columns]
+        size = np.median(np.linalg.norm(np.nanmax(xy, 1) - np.nanmin(xy, 1), axis=-1))
+        xy = xy + size * (rng.normal(0, 0.012, (1, len(columns), 2)) + rng.normal(0, 0.004, xy.shape))
+        told = replace(seen, xy=xy[:, None].astype(np.float32), sigma_px=np.full_like(seen.sigma_px, 0.008 * size))
+        io.write_keypoints2d(tmp_path / "keypoints2d" / f"{camera.name}.npz", [lambda told=told: told])
+    found = measured(tmp_path, 60)
+    assert abs(found["lasting"] / 0.012 - 1) < 0.15 and abs(found["changing"] / 0.004 - 1) < 0.15
+    assert abs(found["told"] / (0.008 / np.hypot(0.012, 0.004)) - 1) < 0.2 and found["memory_s"] < 0.03

@@ -8,11 +8,19 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
+from recon3d.monocular.lifter import STANDARD_M
 from recon3d.monocular.points import JOINTS, POINTS
 
 EXTRA = 7
 _SLOWEST, _FASTEST = 0.5, 60.0  # rad/s
+_HEAD = 32  # numbers of an attention head
+# What brings inputs to about one: x and y of points, their weight; shift (2), spread, logarithm of the size, up (3).
+_POINT_SCALE = (4.0, 4.0, 2.0)
+_EXTRA_MIDDLE, _EXTRA_SCALE = (0.0, 0.0, 0.0, -1.05, 0.0, -0.4, 0.0), (5.0, 8.0, 3.0, 2.0, 2.0, 2.0, 2.0)
+# Joints that lie about where a point of the input does.
+_ABOUT = {"left_toes": "left_big_toe", "right_toes": "right_big_toe"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +28,8 @@ class NetworkSettings:
     """Size of the network."""
 
     width: int = 256
-    depth: int = 6
-    heads: int = 8
+    stem: int = 2
+    depth: int = 4
     inner: int = 512
 
 
@@ -39,61 +47,104 @@ class Lift(nn.Module):
     def __init__(self, settings: NetworkSettings = NetworkSettings()):
         super().__init__()
         own = settings
-        self.stem = nn.Sequential(
-            nn.Linear(len(POINTS) * 3 + EXTRA, own.inner),
-            nn.GELU(),
-            nn.Linear(own.inner, own.inner),
-            nn.GELU(),
-            nn.Linear(own.inner, own.width),
-        )
-        self.blocks = nn.ModuleList(_Block(own) for _ in range(own.depth))
+        self.input = _Standard()
+        self.first = nn.Linear(len(POINTS) * 3 + EXTRA, own.width)
+        self.stem = nn.ModuleList(_Within(own.width, 2 * own.width) for _ in range(own.stem))
+        self.blocks = nn.ModuleList(_Between(own) for _ in range(own.depth))
         self.norm = nn.LayerNorm(own.width)
         self.joints = nn.Linear(own.width, len(JOINTS) * 3)
-        self.shape = nn.Linear(own.width, len(JOINTS) * 6)
-        self.root = nn.Linear(own.width, 6)
-        rate = torch.logspace(0, 1, own.width // own.heads // 2, base=_FASTEST / _SLOWEST) * _SLOWEST
+        self.root = nn.Linear(own.width, 3)
+        self.across = nn.Linear(len(POINTS) * 2, len(JOINTS) * 3, bias=False)
+        self.doubt = nn.Sequential(nn.Linear(own.width, own.width), nn.GELU(), nn.Linear(own.width, len(JOINTS) * 6 + 3))
+        rate = torch.logspace(0, 1, _HEAD // 2, base=_FASTEST / _SLOWEST) * _SLOWEST
         self.register_buffer("rate", rate)
-        for layer in (self.joints, self.shape, self.root):
-            nn.init.normal_(layer.weight, std=0.01)
+        for layer in (self.joints, self.root):
+            nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
+        self.across.weight.data.copy_(_flat())
 
     def forward(self, points: Tensor, extra: Tensor, time: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """As said above."""
         batch, frames = points.shape[:2]
-        x = self.stem(torch.cat([points.reshape(batch, frames, -1), extra], -1))
+        x = self.first(self.input(points, extra))
+        for block in self.stem:
+            x = block(x)
         angle = time[..., None] * self.rate
         turn = (torch.cos(angle)[:, None], torch.sin(angle)[:, None])
         for block in self.blocks:
             x = block(x, turn, mask[:, None])
         x = self.norm(x)
-        root = self.root(x)
+        joints = self.joints(x).float() + self.across(points[..., :2].flatten(-2)).float()
+        # What is told of the error learns from the answer; the answer does not learn from it.
+        doubt = self.doubt(x.detach()).float()
         return (
-            self.joints(x).reshape(batch, frames, len(JOINTS), 3),
-            self.shape(x).reshape(batch, frames, len(JOINTS), 6),
-            root[..., :3],
-            root[..., 3:],
+            joints.reshape(batch, frames, len(JOINTS), 3),
+            doubt[..., :-3].reshape(batch, frames, len(JOINTS), 6),
+            self.root(x).float(),
+            doubt[..., -3:],
         )
 
 
-class _Block(nn.Module):
+class _Standard(nn.Module):
+    """Inputs side by side, each about as large as one."""
+
+    point_scale: Tensor
+    extra_middle: Tensor
+    extra_scale: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        for name, value in (("point_scale", _POINT_SCALE), ("extra_middle", _EXTRA_MIDDLE), ("extra_scale", _EXTRA_SCALE)):
+            self.register_buffer(name, torch.tensor(value))
+
+    def forward(self, points: Tensor, extra: Tensor) -> Tensor:
+        return torch.cat([(points * self.point_scale).flatten(-2), (extra - self.extra_middle) * self.extra_scale], -1)
+
+
+def _flat() -> Tensor:
+    """A start for the answer: joints where their points are seen, about the middle of the hips, all at one depth."""
+    out = torch.zeros(len(JOINTS), 3, len(POINTS), 2)
+    hips = [POINTS.index("left_hip"), POINTS.index("right_hip")]
+    for j, name in enumerate(JOINTS):
+        point = _ABOUT.get(name, name)
+        if name != "pelvis" and point in POINTS[:-4]:
+            for c in range(2):
+                out[j, c, POINTS.index(point), c] += STANDARD_M
+                out[j, c, hips, c] -= STANDARD_M / 2
+    return out.reshape(len(JOINTS) * 3, len(POINTS) * 2)
+
+
+class _Within(nn.Module):
+    """Of one frame."""
+
+    def __init__(self, width: int, inner: int):
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        last = nn.Linear(inner, width)
+        nn.init.zeros_(last.weight)
+        self.inner = nn.Sequential(nn.Linear(width, inner), nn.GELU(), last)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.inner(self.norm(x))
+
+
+class _Between(nn.Module):
+    """Of frames that look at each other."""
+
     def __init__(self, own: NetworkSettings):
         super().__init__()
-        self.heads = own.heads
-        self.before = nn.LayerNorm(own.width)
+        self.heads = own.width // _HEAD
+        self.norm = nn.LayerNorm(own.width)
         self.asked = nn.Linear(own.width, 3 * own.width)
         self.told = nn.Linear(own.width, own.width)
-        self.between = nn.LayerNorm(own.width)
-        self.inner = nn.Sequential(nn.Linear(own.width, own.inner), nn.GELU(), nn.Linear(own.inner, own.width))
+        self.within = _Within(own.width, own.inner)
+        nn.init.zeros_(self.told.weight)
 
     def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
         batch, frames, width = x.shape
-        parts = self.asked(self.before(x)).reshape(batch, frames, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        q, k, v = parts[0], parts[1], parts[2]
-        q, k = _turned(q, turn), _turned(k, turn)
-        score = q @ k.transpose(-1, -2) * (q.shape[-1] ** -0.5) + mask
-        told = (torch.softmax(score, -1) @ v).transpose(1, 2).reshape(batch, frames, width)
-        x = x + self.told(told)
-        return x + self.inner(self.between(x))
+        parts = self.asked(self.norm(x)).float().reshape(batch, frames, 3, self.heads, _HEAD).permute(2, 0, 3, 1, 4)
+        told = functional.scaled_dot_product_attention(_turned(parts[0], turn), _turned(parts[1], turn), parts[2], attn_mask=mask)
+        return self.within(x + self.told(told.transpose(1, 2).reshape(batch, frames, width)))
 
 
 def _turned(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
@@ -107,6 +158,7 @@ class FrameMlp(nn.Module):
 
     def __init__(self, width: int = 1024):
         super().__init__()
+        self.input = _Standard()
         self.first = nn.Sequential(nn.Linear(len(POINTS) * 3 + EXTRA, width), nn.ReLU())
         self.blocks = nn.ModuleList(nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU()) for _ in range(2))
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
@@ -114,7 +166,7 @@ class FrameMlp(nn.Module):
 
     def forward(self, points: Tensor, extra: Tensor) -> Tensor:
         """Poses of all frames."""
-        x = self.first(torch.cat([points.flatten(-2), extra], -1))
+        x = self.first(self.input(points, extra))
         for norm, block in zip(self.norms, self.blocks, strict=True):
             x = x + block(norm(x))
         return self.out(x).unflatten(-1, (len(JOINTS), 3))
@@ -131,6 +183,7 @@ class FrameTcn(nn.Module):
 
     def __init__(self, width: int = 512):
         super().__init__()
+        self.input = _Standard()
         self.first = nn.Conv1d(len(POINTS) * 3 + EXTRA, width, 3)
         self.layers = nn.ModuleList(_dilated(width, d) for d in (3, 9))
         self.last = nn.Sequential(nn.BatchNorm1d(width), nn.ReLU())
@@ -138,7 +191,7 @@ class FrameTcn(nn.Module):
 
     def forward(self, points: Tensor, extra: Tensor) -> Tensor:
         """Poses of the frames that have thirteen on either side."""
-        x = self.first(torch.cat([points.flatten(-2), extra], -1).transpose(1, 2))
+        x = self.first(self.input(points, extra).transpose(1, 2))
         for layer, d in zip(self.layers, (3, 9), strict=True):
             x = x[..., d:-d] + layer(x)
         return self.out(self.last(x)).transpose(1, 2).unflatten(-1, (len(JOINTS), 3))

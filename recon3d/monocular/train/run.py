@@ -2,7 +2,6 @@
 
 import json
 import logging
-import math
 import queue
 import threading
 import time
@@ -20,7 +19,11 @@ from recon3d.monocular.train.mocap import Clips, read_clips
 from recon3d.monocular.train.network import FrameMlp, FrameTcn, Lift
 from recon3d.monocular.train.sample import Batch, Sampler, SampleSettings
 
-_LENGTHS = (1, 9, 27, 81, 81, 81, 121, 243)  # frames of a window
+# Frames of a window: many short ones, as unlike each other as can be, until half of the run is over; then longer ones.
+_LENGTHS = ((1, 9, 9, 27, 27, 27), (1, 9, 27, 27, 81, 81, 243))
+_LATER = 0.5
+_WARM_UP, _FULL_UNTIL = 100, 0.3
+_ADAM_RATE = 1e-3
 _CHECKPOINT_S = 300.0
 _EVALUATED = [JOINTS.index(name) for name in EVALUATED]
 log = logging.getLogger(__name__)
@@ -46,8 +49,8 @@ class TrainSettings:
     """Steps of this stretch; 0 for no end but that of the time."""
     frames: int = 1536
     """In a batch."""
-    rate: float = 1e-3
-    """Largest learning rate."""
+    rate: float = 3e-3
+    """Largest learning rate of matrices."""
     seed: int = 0
     """Of everything drawn."""
     threads: int = 2
@@ -62,12 +65,13 @@ def train(settings: TrainSettings) -> Path:
     training, hdm05, cmu = read_clips(settings.mocap, settings.body)
     network = {"lift": Lift, "mlp": FrameMlp, "tcn": FrameTcn}[settings.kind]()
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
-    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.rate, weight_decay=0.02, betas=(0.9, 0.98))
+    optimisers = _optimisers(network, settings.rate)
     path, step = settings.out / "checkpoint.pt", 0
     if path.is_file():
         held = torch.load(path, weights_only=True)
         network.load_state_dict(held["network"])
-        optimiser.load_state_dict(held["optimiser"])
+        for optimiser, state in zip(optimisers, held["optimisers"], strict=True):
+            optimiser.load_state_dict(state)
         average, step = held["average"], int(held["step"])
     begin = saved = time.monotonic()
     losses: list[float] = []
@@ -76,15 +80,16 @@ def train(settings: TrainSettings) -> Path:
     last = min(settings.total_steps, step + settings.stop_after) if settings.stop_after else settings.total_steps
     while step < last and time.monotonic() - begin < 60 * settings.minutes:
         batch = batches.get()
-        for group in optimiser.param_groups:
-            group["lr"] = settings.rate * _schedule(step, settings.total_steps)
-        loss = loss_of(network, batch, np.random.default_rng([settings.seed, step]), step)
-        optimiser.zero_grad(set_to_none=True)
+        loss = loss_of(network, batch, np.random.default_rng([settings.seed, step]))
+        network.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
+        for optimiser in optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = group["full"] * _schedule(step, settings.total_steps)
+            optimiser.step()
         step += 1
-        keep = min(0.999, (1 + step) / (10 + step))  # soon forgets how it began
+        keep = min(0.998, (1 + step) / (10 + step))  # soon forgets how it began
         with torch.no_grad():
             for name, value in network.state_dict().items():
                 if value.is_floating_point():
@@ -95,7 +100,7 @@ def train(settings: TrainSettings) -> Path:
         now = time.monotonic()
         if now - saved > _CHECKPOINT_S or step == last or now - begin > 60 * settings.minutes:
             saved = now
-            _save(path, network, optimiser, average, step)
+            _save(path, network, optimisers, average, step)
             scores = evaluate(settings.kind, average, {"hdm05": hdm05, "cmu": cmu}, 8)
             entry = {"step": step, "minutes": (now - begin) / 60, "loss": float(np.mean(losses[-500:])), **scores}
             with open(settings.out / "log.jsonl", "a", encoding="utf-8") as stream:
@@ -107,14 +112,30 @@ def train(settings: TrainSettings) -> Path:
     return path
 
 
+def _optimisers(network: nn.Module, rate: float) -> list[torch.optim.Optimizer]:
+    """Muon (Jordan et al. 2024: steps made orthogonal) for the matrices inside, AdamW for all else and for the baselines."""
+    inside = [p for n, p in network.named_parameters() if p.ndim == 2 and n.startswith(("stem", "blocks")) and isinstance(network, Lift)]
+    chosen = {id(p) for p in inside}
+    others = [p for p in network.parameters() if id(p) not in chosen]
+    out: list[torch.optim.Optimizer] = [torch.optim.AdamW(others, lr=_ADAM_RATE, weight_decay=0.02, betas=(0.9, 0.98))]
+    if inside:
+        out.append(torch.optim.Muon(inside, lr=rate, weight_decay=0.02, adjust_lr_fn="match_rms_adamw"))
+    for optimiser in out:
+        for group in optimiser.param_groups:
+            group["full"] = group["lr"]
+    return out
+
+
 def _schedule(step: int, total: int) -> float:
-    """Up over the first 500 steps, down along a cosine."""
-    return min(1.0, (step + 1) / 500) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(step / total, 1.0))))
+    """Up over the first steps, full for a while, down along a line."""
+    down = (1 - step / total) / (1 - _FULL_UNTIL)
+    return min(1.0, (step + 1) / _WARM_UP) * (0.01 + 0.99 * min(1.0, max(down, 0.0)))
 
 
-def _save(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, average: dict[str, Tensor], step: int) -> None:
+def _save(path: Path, network: nn.Module, optimisers: list[torch.optim.Optimizer], average: dict[str, Tensor], step: int) -> None:
     part = path.with_suffix(".part")
-    torch.save({"network": network.state_dict(), "optimiser": optimiser.state_dict(), "average": average, "step": step}, part)
+    states = [optimiser.state_dict() for optimiser in optimisers]
+    torch.save({"network": network.state_dict(), "optimisers": states, "average": average, "step": step}, part)
     part.replace(path)
 
 
@@ -134,7 +155,8 @@ class _Ahead:
         while self._open:
             rng = np.random.default_rng([own.seed, 1, self._step])
             self._sampler.reseed([own.seed, 2, self._step])
-            frames = {"lift": int(rng.choice(_LENGTHS)), "mlp": 1, "tcn": 27 + 54}[own.kind]
+            lengths = _LENGTHS[self._step >= _LATER * own.total_steps]
+            frames = {"lift": int(rng.choice(lengths)), "mlp": 1, "tcn": 27 + 54}[own.kind]
             batch = self._sampler.batch(max(own.frames // frames, 8), frames)
             self._step += 1
             while self._open:
@@ -160,19 +182,21 @@ def masks(there: Tensor, causal: Tensor) -> Tensor:
     return torch.zeros(allowed.shape).masked_fill(~allowed, float("-inf"))
 
 
-def loss_of(network: nn.Module, batch: Batch, rng: np.random.Generator, step: int) -> Tensor:
+def loss_of(network: nn.Module, batch: Batch, rng: np.random.Generator) -> Tensor:
     """Distances of joints, of the root, of steps between frames, and the likelihood of the covariance."""
     points, extra, when = torch.from_numpy(batch.points), torch.from_numpy(batch.extra), torch.from_numpy(batch.time)
     there, joints, known = torch.from_numpy(batch.there), torch.from_numpy(batch.joints), torch.from_numpy(batch.known)
     weight = there[:, :, None] * known[:, None]
     if not isinstance(network, Lift):
-        found = network(points, extra)
+        with torch.autocast("cpu", torch.bfloat16):
+            found = network(points, extra).float()
         cut = (points.shape[1] - found.shape[1]) // 2
         inside = slice(cut, points.shape[1] - cut)
         off = torch.linalg.vector_norm(found - joints[:, inside], dim=-1)
         return (off * weight[:, inside]).sum() / weight[:, inside].sum().clamp(min=1)
     causal = torch.from_numpy(rng.random(len(points)) < 0.25)
-    found, shape, root, root_sigma = network(points, extra, when, masks(there, causal))
+    with torch.autocast("cpu", torch.bfloat16):
+        found, shape, root, root_sigma = network(points, extra, when, masks(there, causal))
     error = found - joints
     off = torch.linalg.vector_norm(error + 1e-9, dim=-1)
     total = weight.sum().clamp(min=1)
@@ -181,10 +205,8 @@ def loss_of(network: nn.Module, batch: Batch, rng: np.random.Generator, step: in
         both = weight[:, 1:] * weight[:, :-1]
         step_s = (when[:, 1:] - when[:, :-1])[..., None]
         change = torch.linalg.vector_norm((error[:, 1:] - error[:, :-1]) + 1e-9, dim=-1) / (30 * step_s)
-        loss = loss + (change * both).sum() / both.sum().clamp(min=1)
-    # The covariance learns from the error, not the error from it.
-    held = error.detach() if step > 0 else error
-    nll = _student(whitened(held, shape), shape)
+        loss = loss + 0.5 * (change * both).sum() / both.sum().clamp(min=1)
+    nll = _likely(whitened(error.detach(), shape), shape)
     root_true = torch.from_numpy(batch.root).clamp(-3, 3)
     root_off = (root - root_true).abs()
     root_nll = root_sigma + (root_off.detach() ** 2 * torch.exp(-2 * root_sigma) / 2).clamp(max=50)
@@ -192,7 +214,7 @@ def loss_of(network: nn.Module, batch: Batch, rng: np.random.Generator, step: in
     return (
         loss
         + 0.02 * (nll * weight).sum() / total
-        + 0.5 * (root_off.sum(-1) * there).sum() / framed
+        + 0.1 * (root_off.sum(-1) * there).sum() / framed
         + 0.02 * (root_nll.sum(-1) * there).sum() / framed
     )
 
@@ -204,7 +226,7 @@ def whitened(error: Tensor, shape: Tensor) -> Tensor:
     return torch.stack([torch.exp(a) * x, d * x + torch.exp(b) * y, e * x + f * y + torch.exp(c) * z], -1)
 
 
-def _student(white: Tensor, shape: Tensor) -> Tensor:
+def _likely(white: Tensor, shape: Tensor) -> Tensor:
     """Negative log likelihood of a Gaussian, capped for what is far off."""
     return 0.5 * (white**2).sum(-1).clamp(max=60) - shape[..., :3].sum(-1)
 

@@ -12,24 +12,16 @@ from recon3d.geometry import SO3
 from recon3d.monocular.lifter import STANDARD_M, weight_of
 from recon3d.monocular.points import JOINTS, POINTS, columns, mirrored
 from recon3d.monocular.train.mocap import BONES, Clips
+from recon3d.monocular.train.noise import DetectorNoise, detect
 from recon3d.monocular.virtual import look_at
 from recon3d.skeleton import load_layout
 
 _LAYOUTS = (("coco_17", 0.3), ("body_25", 0.2), ("halpe_26", 0.2), ("mediapipe_33", 0.2), ("h36m_17", 0.1))
 _UPPER = np.array([not any(p in n for p in ("pelvis", "hip", "knee", "ankle", "toes")) for n in JOINTS])
 _UPPER_POINTS = np.array([not any(p in n for p in ("pelvis", "hip", "knee", "ankle", "toe", "heel")) for n in POINTS])
-_LIMBS = tuple(
-    np.array([n.startswith(side) and any(p in n for p in parts) for n in POINTS])
-    for side in ("left", "right")
-    for parts in (("elbow", "wrist"), ("knee", "ankle", "toe", "heel"))
-)
 _SWAPPED = mirrored(POINTS)
-_ARMS = np.array([any(p in n for p in ("shoulder", "elbow", "wrist")) for n in POINTS])
-_LEGS = np.array([any(p in n for p in ("hip", "knee", "ankle", "toe", "heel")) for n in POINTS])
+_USUAL_NOISE = DetectorNoise()
 _MIRROR = np.array([-1.0, 1.0, 1.0], np.float32)
-_FACTOR = np.ones(len(POINTS), np.float32)
-_FACTOR[[k for k, n in enumerate(POINTS) if any(p in n for p in ("wrist", "toe", "heel", "ankle"))]] = 1.4
-_FACTOR[[k for k, n in enumerate(POINTS) if any(p in n for p in ("hip", "pelvis", "spine"))]] = 1.3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,8 +55,8 @@ class SampleSettings:
     """Other proportions, mirror images, speeds, upper bodies of others."""
     up_known: float = 0.4
     """Share of windows in which the camera's tilt is given."""
-    noise: float = 1.0
-    """Times the usual noise."""
+    noise: DetectorNoise | None = _USUAL_NOISE
+    """Of detectors; None for exact points."""
     layout: str = ""
     """One layout for all windows; "" for any."""
     fps: float = 0.0
@@ -113,7 +105,7 @@ class Sampler:
         seen = np.einsum("bij,bfpj->bfpi", view, points) + place[:, None, None]
         depth = np.where(seen[..., 2] > 0.2, seen[..., 2], np.nan)
         clean = seen[..., :2] / depth[..., None]
-        ray, weight = self._detected(clean, rng)
+        ray, weight = self._detected(clean, time, rng)
         looked = look_at(ray)
         inside = np.isfinite(ray).all(-1)
         weight = np.where(inside, weight, 0.0)
@@ -169,34 +161,14 @@ class Sampler:
         points = self._points[low] * (1 - part) + self._points[high] * part
         return clip, time, there, joints, points
 
-    def _detected(self, clean: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """What a detector says, and how much it is to be trusted (1 for exact)."""
-        own, (size, frames, count, _) = self._settings, clean.shape
-        extent = np.nanmax(clean, (1, 2)) - np.nanmin(clean, (1, 2))
-        person = np.median(np.linalg.norm(np.nan_to_num(extent, nan=1.0), axis=-1)[:, None], axis=1)
-        sigma = own.noise * np.exp(rng.normal(np.log(0.008), 0.5, (size, 1, 1))) * _FACTOR
-        sigma = np.broadcast_to(sigma, (size, frames, count)).copy()
-        sigma *= np.where(_bursts(rng, (size, count), frames, 0.04), 4.0, 1.0)
-        noise = _coloured(rng, (size, frames, count, 2)) * sigma[..., None]
-        bias = own.noise * rng.normal(0, 0.006, (size, 1, count, 2)) * _FACTOR[:, None]
-        told = sigma * np.exp(rng.normal(0, 0.3, sigma.shape))
-        ray = clean + (noise + bias) * person[:, None, None, None]
-        if own.noise:
-            for part in (_ARMS, _LEGS):
-                change = _bursts(rng, (size, 1), frames, 0.01)[..., 0]
-                swapped = np.where(part[:, None], ray[:, :, _SWAPPED], ray)
-                ray = np.where(change[..., None, None], swapped, ray)
-        hidden = _bursts(rng, (size, count), frames, 0.06) if own.noise else np.zeros((size, frames, count), bool)
-        if own.noise:
-            for limb in _LIMBS:
-                hidden |= _bursts(rng, (size, 1), frames, 0.05) & limb
-            hidden |= _cut(clean, rng)
+    def _detected(self, clean: np.ndarray, time: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """What a detector says in one layout or another, and how much it is to be trusted (1 for exact)."""
+        own, size = self._settings, len(clean)
+        ray, told = (clean, np.zeros(clean.shape[:3])) if own.noise is None else detect(clean, time, own.noise, rng)
         names = [n for n, _ in _LAYOUTS]
         drawn = [own.layout] * size if own.layout else rng.choice(names, size, p=[p for _, p in _LAYOUTS]).tolist()
         mask = np.stack([self._masks[name] for name in drawn])
-        hidden |= ~mask[:, None]
-        ray = np.where(hidden[..., None], np.nan, ray)
-        return ray, weight_of(told)
+        return np.where(mask[:, None, :, None], ray, np.nan), weight_of(told)
 
 
 def _body_size(joints: np.ndarray) -> np.ndarray:
@@ -285,35 +257,3 @@ def _camera(joints: np.ndarray, rng: np.random.Generator, tilt: bool) -> tuple[n
     aside = rng.normal(0, 0.18, (size, 2))
     turn = SO3.exp(np.stack([aside[:, 0], aside[:, 1], roll], -1)).matrix @ level
     return turn, turn[:, :, 2], -(turn @ place[..., None])[..., 0]
-
-
-def _bursts(rng: np.random.Generator, shape: tuple[int, int], frames: int, share: float) -> np.ndarray:
-    """Runs of frames, a share of all, for every window and point; ``(windows, frames, points)``."""
-    size, count = shape
-    length = np.exp(rng.uniform(np.log(1), np.log(max(frames, 2)), (size, count)))
-    often = rng.random((size, count)) < np.minimum(share * (frames + length) / length, 1.0)
-    start = rng.uniform(-length, frames, (size, count))
-    row = np.arange(frames)[None, :, None]
-    return often[:, None] & (row >= start[:, None]) & (row < (start + length)[:, None])
-
-
-def _coloured(rng: np.random.Generator, shape: tuple[int, int, int, int]) -> np.ndarray:
-    """Noise of unit variance, half of it lasting some frames."""
-    white = rng.normal(size=shape)
-    slow = rng.normal(size=shape)
-    keep = 0.85
-    for k in range(1, shape[1]):
-        slow[:, k] = keep * slow[:, k - 1] + np.sqrt(1 - keep**2) * slow[:, k]
-    return np.sqrt(0.5) * (white + slow)
-
-
-def _cut(clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The image ends somewhere: now and then across the person, below or beside."""
-    size = len(clean)
-    low, high = np.nanmin(clean, (1, 2)), np.nanmax(clean, (1, 2))
-    kind = rng.random(size)
-    share = rng.uniform(0.35, 0.95, size)
-    below = low[:, 1] + share * (high[:, 1] - low[:, 1])
-    out = (kind < 0.1)[:, None, None] & (clean[..., 1] > below[:, None, None])
-    right = low[:, 0] + share * (high[:, 0] - low[:, 0])
-    return out | ((kind > 0.97)[:, None, None] & (clean[..., 0] > right[:, None, None]))

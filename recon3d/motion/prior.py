@@ -1,0 +1,122 @@
+"""What is plausible of a person's pose, frame by frame: joints about the pelvis, from what a network has learned of people.
+
+It is no observation. Where cameras see a joint they outweigh it by far; where one camera leaves the depth open, or none sees a
+limb, it decides, as far as its covariance lets it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+from jaxtyping import Float
+
+from recon3d.arrays import freeze_fields
+from recon3d.errors import ShapeError
+from recon3d.geometry import SE3
+from recon3d.geometry.time_banded import TimeSystem
+from recon3d.motion.pose import Freedoms
+from recon3d.skeleton import Armature, Attachments
+
+_ALIKE_S = 0.25  # for which a network's error is about the same one: frames in between tell nothing new
+_STRAY_CHI2 = 16.0  # four sigmas off counts half in the slope of the cost
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PosePrior:
+    """Of a window.
+
+    Attributes:
+        joints: names of an armature's joints.
+        place: of each about the root, in the world's axes, m of a body of the size ``size_m``; NaN where nothing is known.
+        covariance: m^2, likewise.
+        size_m: thigh, shank and trunk of the body that places are of.
+    """
+
+    joints: tuple[str, ...]
+    place: Float[np.ndarray, "frames joints 3"]
+    covariance: Float[np.ndarray, "frames joints 3 3"]
+    size_m: float
+
+    def __post_init__(self) -> None:
+        freeze_fields(self)
+        if self.place.shape[1] != len(self.joints):
+            raise ShapeError(f"PosePrior.place is of {self.place.shape[1]} joints, not of {len(self.joints)}")
+
+    def take(self, rows: np.ndarray | slice) -> "PosePrior":
+        """Some of the frames."""
+        return replace(self, place=self.place[rows].copy(), covariance=self.covariance[rows].copy())
+
+    def on(self, armature: Armature, time: Float[np.ndarray, "frames"]) -> "Plausible":
+        """For one armature, as large as that is."""
+        shared = [name for name in self.joints if name in armature.joints]
+        columns = [self.joints.index(name) for name in shared]
+        own = np.array([armature.joints.index(name) for name in shared], dtype=np.int64)
+        scale = body_size(armature) / self.size_m
+        known: np.ndarray = np.logical_and.reduce(np.isfinite(self.place[:, columns]), axis=-1)
+        step = np.gradient(time) if len(time) > 1 else np.full(1, _ALIKE_S)
+        share = np.minimum(step / _ALIKE_S, 1.0)[:, None, None, None]
+        covariance = np.where(known[..., None, None], self.covariance[:, columns], np.eye(3)) * scale**2
+        information = np.linalg.inv(covariance) * share * known[..., None, None]
+        place = np.where(known[..., None], scale * self.place[:, columns], 0.0)
+        rides = Attachments(tuple(shared), own, np.zeros((len(own), 3)), np.zeros(len(own)))
+        return Plausible(rides, place, information)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plausible:
+    """A prior of poses, for one armature.
+
+    Attributes:
+        attachments: the joints.
+        place: about the root, m.
+        information: m^-2; 0 where nothing is known.
+    """
+
+    attachments: Attachments
+    place: Float[np.ndarray, "frames joints 3"]
+    information: Float[np.ndarray, "frames joints 3 3"]
+
+    def take(self, rows: slice) -> "Plausible":
+        """Some of the frames."""
+        return replace(self, place=self.place[rows], information=self.information[rows])
+
+    def add(
+        self, system: TimeSystem, freedoms: Freedoms, body: Armature, poses: SE3, screws: Float[np.ndarray, "frames k 6"]
+    ) -> Float[np.ndarray, "frames"]:
+        """Add to normal equations; the cost, frame by frame. What is far from plausible may well be true, and counts less."""
+        riding = replace(body, attachments=self.attachments)
+        joints = riding.keypoints(poses)
+        arm = joints - poses.translation[:, :1] - self.place
+        pushed = (self.information @ arm[..., None])[..., 0]
+        chi2 = (arm * pushed).sum(-1)
+        share = _STRAY_CHI2 / (_STRAY_CHI2 + chi2)
+        weight = share**2
+        block, gradient = riding.normal_equations(
+            screws, freedoms.joint, joints, self.information * weight[..., None, None], pushed * weight[..., None]
+        )
+        # The root's place moves all of the body: joints about it stay.
+        system.block[:, 3:, 3:] += block[:, 3:, 3:]
+        system.gradient[:, 3:] += gradient[:, 3:]
+        return 0.5 * (chi2 * share).sum(1)
+
+
+def body_size(armature: Armature) -> float:
+    """Thigh, shank and trunk, m: what bodies are compared by."""
+    rest = armature.rest_positions()
+    at = {name: rest[k] for k, name in enumerate(armature.joints)}
+    chains = (("left_hip", "left_knee", "left_ankle"), ("right_hip", "right_knee", "right_ankle"), ("pelvis", "spine", "chest", "neck"))
+    total = 0.0
+    for chain, share in zip(chains, (0.5, 0.5, 1.0), strict=True):
+        for a, b in pairwise(chain):
+            if a in at and b in at:
+                total += share * float(np.linalg.norm(at[a] - at[b]))
+    return total
+
+
+def in_order(parts: Sequence[PosePrior | None]) -> PosePrior | None:
+    """Of several windows, one after the other; nothing where one of them has none."""
+    known = [part for part in parts if part is not None]
+    if not known or len(known) < len(parts):
+        return None
+    return replace(known[0], place=np.concatenate([p.place for p in known]), covariance=np.concatenate([p.covariance for p in known]))
