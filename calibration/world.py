@@ -14,14 +14,13 @@ from jaxtyping import Float
 from recon3d.arrays import finite_median
 from recon3d.errors import CameraError
 from recon3d.geometry import SE3, CameraRig
-from recon3d.skeleton import Layout, body_links
+from recon3d.skeleton import STATURE_M, Layout, body_links
 
 Points = Float[np.ndarray, "frames joints 3"]
 
 POPULATION_SHARE = 0.06
 """Spread of body size over adults: what the average body says about scale."""
 _STATURE_SHARE = 0.025  # bones of people of one stature differ
-_STATURE_M = 1.70  # of the table in skeleton/proportions.toml
 _TORN = 6.0  # sigmas between a cue and the others
 
 
@@ -108,7 +107,7 @@ def body_cue(points: Points, layout: Layout, stature_m: float | None = None) -> 
     usable = np.isfinite(measured) & (measured > 0)
     if usable.sum() < 4:
         return None
-    expected = links.length_m[usable] * (1.0 if stature_m is None else stature_m / _STATURE_M)
+    expected = links.length_m[usable] * (1.0 if stature_m is None else stature_m / STATURE_M)
     ratio = float(np.median(expected / measured[usable]))
     if stature_m is None:
         return ScaleCue("average body", ratio, POPULATION_SHARE, counts=False)

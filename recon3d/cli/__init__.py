@@ -11,6 +11,7 @@ from tyro.conf import Positional, arg
 from recon3d.cli.calibrate import Calibrate
 from recon3d.cli.delivery import Export, Opensim, Retarget, Robot, Stream
 from recon3d.cli.evidence import Convert, Detect, Quantise, Systems
+from recon3d.cli.lift import Lift, run_lift
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -114,6 +115,7 @@ class Doctor:
 Command = (
     Demo
     | Reconstruct
+    | Lift
     | Detect
     | Convert
     | Motion
@@ -160,6 +162,8 @@ def _run(command: Command) -> None:
         _demo(command)
     elif isinstance(command, Reconstruct):
         _reconstruct(command)
+    elif isinstance(command, Lift):
+        _lift(command)
     elif isinstance(command, Detect | Convert | Quantise | Systems):
         from recon3d.cli.evidence_run import run_evidence
 
@@ -224,6 +228,18 @@ def _reconstruct(command: Reconstruct) -> None:
             scores=command.scores,
         )
     )
+
+
+def _lift(command: Lift) -> None:
+    _print_summary(run_lift(command).take.folder)
+    if command.against is not None:
+        from rich.console import Console
+
+        from recon3d.pipeline import Take, compare_takes
+
+        out = Console()
+        for one in compare_takes(Take.existing(command.out), Take.existing(command.against)):
+            out.print(one.text(), markup=False)
 
 
 def _motion(command: Motion) -> None:

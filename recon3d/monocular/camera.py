@@ -8,8 +8,8 @@ from recon3d.geometry import SE3, SO3, Camera, Intrinsics
 from recon3d.motion.ground import Ground, axes_for
 
 USUAL_FOV_DEG = 60.0
-"""Along the longer side of the picture: phones have 63 to 70 (less where they steady the picture), webcams 55 to 70, action cameras more."""
-_FOV_RANGE_DEG = (5.0, 150.0)
+"""Along the longer side of the picture: phones have 63 to 70 (less where they steady the picture), webcams 55 to 70."""
+FOV_RANGE_DEG = (5.0, 150.0)
 _LEVEL = SO3(np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]]))  # cam_from_world of one that looks along +y
 _EYE_M = 1.5
 
@@ -24,8 +24,8 @@ def pinhole(size: tuple[int, int], fov_deg: float) -> Intrinsics:
     Raises:
         CameraError: an angle that no such lens has.
     """
-    if not _FOV_RANGE_DEG[0] <= fov_deg <= _FOV_RANGE_DEG[1]:
-        raise CameraError(f"the field of view is {_FOV_RANGE_DEG[0]:.0f} to {_FOV_RANGE_DEG[1]:.0f} degrees, not {fov_deg}")
+    if not FOV_RANGE_DEG[0] <= fov_deg <= FOV_RANGE_DEG[1]:
+        raise CameraError(f"the field of view is {FOV_RANGE_DEG[0]:.0f} to {FOV_RANGE_DEG[1]:.0f} degrees, not {fov_deg}")
     focal = 0.5 * max(size) / np.tan(np.deg2rad(fov_deg) / 2)
     k = np.array([[focal, 0.0, (size[0] - 1) / 2], [0.0, focal, (size[1] - 1) / 2], [0.0, 0.0, 1.0]])
     return Intrinsics(size, k)

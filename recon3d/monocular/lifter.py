@@ -4,7 +4,8 @@ The answer is in the camera's axes (x right, y down, z forward). Joints are abou
 since one camera cannot tell how large somebody is; every joint has a covariance.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from importlib import resources
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,6 +14,7 @@ from jaxtyping import Float
 
 from recon3d.arrays import freeze_fields, whole_rows, windows
 from recon3d.geometry import Intrinsics
+from recon3d.io.files import atomic
 from recon3d.monocular.points import JOINTS, columns, picked
 from recon3d.monocular.virtual import look_at
 from recon3d.skeleton import Layout
@@ -61,6 +63,21 @@ class Lifted:
 
     def __post_init__(self) -> None:
         freeze_fields(self)
+
+    def take(self, rows: slice) -> "Lifted":
+        """Some of the frames."""
+        return Lifted(*(getattr(self, f.name)[rows].copy() for f in fields(self)))
+
+    def save(self, path: Path) -> None:
+        """Keep it in a file, in single precision."""
+        with atomic(path, "wb") as stream:
+            np.savez(stream, **{f.name: getattr(self, f.name).astype(np.float32) for f in fields(self)})
+
+    @staticmethod
+    def load(path: Path) -> "Lifted":
+        """What was kept."""
+        with np.load(path, allow_pickle=False) as archive:
+            return Lifted(**{f.name: archive[f.name].astype(float) for f in fields(Lifted)})
 
 
 class Lifter(Protocol):
@@ -178,6 +195,11 @@ class NetworkLifter:
         for values in found.values():
             values[~there] = np.nan
         return found
+
+
+def shipped() -> Path:
+    """The network that comes with recon3d."""
+    return Path(str(resources.files("recon3d.monocular") / "lifter.onnx"))
 
 
 def attention(there: np.ndarray, causal: bool) -> Float[np.ndarray, "frames frames"]:

@@ -15,6 +15,8 @@ from recon3d.motion.prior import body_size
 from recon3d.records import Keypoints3D, State
 from recon3d.skeleton import Armature, Layout
 
+SIGMA_TOLD = 0.64
+"""What detectors say of their sigma over what it is: errors that last are not in it."""
 _NEAREST_M = 0.1
 
 
@@ -28,7 +30,7 @@ class PersonView:
         frame: source frames.
         time: s, rising.
         xy: px; NaN where there is none.
-        sigma_px: standard deviation of each coordinate.
+        sigma_px: standard deviation of each coordinate, as the detector has it.
     """
 
     camera: Camera
@@ -59,12 +61,11 @@ class PersonView:
 
     def pieces(self) -> tuple[motion.ObservedPiece, ...]:
         """The detections by cameras that stand: by one, or by one a frame."""
+        xy, sigma = self.xy[None], self.sigma_px[None] / SIGMA_TOLD
         if not self.camera.moves:
-            return (motion.ObservedPiece(CameraRig((self.camera,)), self.xy[None].copy(), self.sigma_px[None].copy()),)
-        return tuple(
-            motion.ObservedPiece(CameraRig((self.camera.at_frame(number),)), self.xy[None, [k]].copy(), self.sigma_px[None, [k]].copy())
-            for k, number in enumerate(self.frame.tolist())
-        )
+            return (motion.ObservedPiece(CameraRig((self.camera,)), xy.copy(), sigma),)
+        rigs = [CameraRig((self.camera.at_frame(number),)) for number in self.frame.tolist()]
+        return tuple(motion.ObservedPiece(rig, xy[:, [k]], sigma[:, [k]]) for k, rig in enumerate(rigs))
 
 
 def in_line(parts: Sequence[PersonView]) -> PersonView:
@@ -120,7 +121,7 @@ def in_space(view: PersonView, lifted: Lifted, scale: float, person: int = 0) ->
     # Along the line of sight the lifter's doubt, of the joint and of the whole body; across it the pixel's.
     along = scale**2 * lifted.covariance[:, own, 2, 2] + (depth * lifted.root_sigma[:, None, 2]) ** 2
     pixel = np.sqrt(np.abs(np.linalg.det(np.where(np.isfinite(jacobian), jacobian, np.eye(2)))))
-    across = (depth * view.sigma_px / pixel) ** 2
+    across = (depth * view.sigma_px / SIGMA_TOLD / pixel) ** 2
     unit = line / np.linalg.norm(line, axis=-1, keepdims=True)
     outer = unit[..., :, None] * unit[..., None, :]
     covariance = across[..., None, None] * np.eye(3) + (along * (line**2).sum(-1))[..., None, None] * outer

@@ -5,7 +5,7 @@ from recon3d.motion.evidence import Observed, ObservedPiece, joined
 from recon3d.motion.lag import FixedLag
 from recon3d.motion.prior import PosePrior
 from recon3d.motion.sizes import Body, Sample, sample
-from recon3d.motion.solve import MotionSettings, chosen_armature, in_space, measure, solve, solve_window, solve_windows
+from recon3d.motion.solve import MotionSettings, Stature, chosen_armature, in_space, measure, solve, solve_window, solve_windows
 
 __all__ = [
     "Body",
@@ -16,6 +16,7 @@ __all__ = [
     "ObservedPiece",
     "PosePrior",
     "Sample",
+    "Stature",
     "chosen_armature",
     "in_space",
     "joined",

@@ -18,7 +18,7 @@ from recon3d.motion.uncertainty import joint_covariance, misfits, states
 from recon3d.records import Keypoints3D, Motion
 from recon3d.records.keypoints3d import of_people
 from recon3d.records.motion import concatenate
-from recon3d.skeleton import Armature, Layout, armature_of, load_armature
+from recon3d.skeleton import STATURE_M, Armature, Layout, armature_of, load_armature
 
 _MIN_POINTS = 4  # keypoints below which a frame has no pose
 _OVERLAP_S = 0.5  # of neighbouring windows, on either side; evidence further away does not tell
@@ -40,15 +40,36 @@ class MotionSettings:
             raise InputError(f"longest_gap must be positive, not {self.longest_gap}")
 
 
+@dataclass(frozen=True, slots=True)
+class Stature:
+    """How tall somebody is taken to be.
+
+    Attributes:
+        height_m: standing.
+        share: standard deviation of a body's size given that, as a share.
+    """
+
+    height_m: float
+    share: float
+
+    def of(self, armature: Armature) -> Armature:
+        """A human armature as large."""
+        ratio = self.height_m / STATURE_M
+        return armature.with_sizes(armature.rest_offset * ratio, armature.attachments.offset * ratio)
+
+
 def chosen_armature(settings: MotionSettings, layout: Layout) -> Armature:
     """The armature that the settings ask for, before anything is measured."""
     return load_armature(armature_of(layout.name) if settings.armature == "auto" else settings.armature)
 
 
-def measure(samples: Sequence[Sample], layout: Layout, settings: MotionSettings = MotionSettings()) -> Body:
-    """The person's body from samples of all windows (`sample`)."""
+def measure(samples: Sequence[Sample], layout: Layout, settings: MotionSettings = MotionSettings(), stature: Stature | None = None) -> Body:
+    """The person's body from samples of all windows (`sample`); ``stature`` where the evidence cannot tell how large it is."""
+    armature = chosen_armature(settings, layout)
     with single_threaded():
-        return measure_body(samples, chosen_armature(settings, layout), settings.longest_gap, settings.free_cameras)
+        if stature is None:
+            return measure_body(samples, armature, settings.longest_gap, settings.free_cameras)
+        return measure_body(samples, stature.of(armature), settings.longest_gap, settings.free_cameras, stature.share)
 
 
 def solve_windows(windows: Iterable[Observed], body: Body, settings: MotionSettings = MotionSettings()) -> Iterator[Motion]:

@@ -5,7 +5,8 @@ from recon3d.pipeline.assemble import Result
 from recon3d.pipeline.detection import Detected, DetectJob, detect_videos, find_videos
 from recon3d.pipeline.export import export_take, retarget_take
 from recon3d.pipeline.job import Job, Progress, run
-from recon3d.pipeline.judge import judge_take
+from recon3d.pipeline.judge import PoseScores, compare_takes, judge_take
+from recon3d.pipeline.lift import LiftJob, lift_take
 from recon3d.pipeline.opensim import OpenSimFolder, opensim_take
 from recon3d.pipeline.pictures import everybody_in, picture_everybody
 from recon3d.pipeline.robot import robot_take
@@ -17,18 +18,22 @@ __all__ = [
     "DetectJob",
     "Detected",
     "Job",
+    "LiftJob",
     "OpenSimFolder",
+    "PoseScores",
     "Progress",
     "Result",
     "Settings",
     "Summary",
     "Take",
+    "compare_takes",
     "detect_videos",
     "everybody_in",
     "export_take",
     "find_videos",
     "job_of",
     "judge_take",
+    "lift_take",
     "load_settings",
     "opensim_take",
     "picture_everybody",

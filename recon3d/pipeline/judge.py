@@ -1,14 +1,99 @@
 """A take against the truth."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from recon3d.errors import InputError
-from recon3d.io import read_keypoints3d
-from recon3d.metrics import PeopleScores, judge_people
+from recon3d.geometry import Camera
+from recon3d.io import read_keypoints3d, read_motion, read_rig
+from recon3d.metrics import PeopleScores, aligned_error, judge_people, scaled_error
+from recon3d.monocular.points import EVALUATED as COMPARED
 from recon3d.pipeline.take import Take
-from recon3d.records import Keypoints3D
+from recon3d.records import Keypoints3D, Motion
 
 _REACH_M = 0.5
+_SHARED_FRAMES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class PoseScores:
+    """How far a take of one camera is from one of several, one person.
+
+    Attributes:
+        person: its name.
+        other: name of the person of the other take whose poses are most like its.
+        frames: compared.
+        pa_mm: mean distance of joints after the best similarity of each frame.
+        n_mm: about the root, after the best scale.
+        root_mm: about the root.
+        world_mm: in the world.
+        depth_share: median of the root's error in depth, over its depth.
+    """
+
+    person: str
+    other: str
+    frames: int
+    pa_mm: float
+    n_mm: float
+    root_mm: float
+    world_mm: float
+    depth_share: float
+
+    def text(self) -> str:
+        """In a line."""
+        return (
+            f"person {self.person} against {self.other}, {self.frames} frames: PA-MPJPE {self.pa_mm:.1f} mm, N-MPJPE {self.n_mm:.1f} mm, "
+            f"about the root {self.root_mm:.1f} mm, in the world {self.world_mm:.1f} mm, depth {100 * self.depth_share:.1f} %"
+        )
+
+
+def compare_takes(take: Take, other: Take, frames: slice = slice(None)) -> list[PoseScores]:
+    """Motion of one camera against that of several, who have frames numbered alike; of everybody of the other take.
+
+    Args:
+        take: lifted, with its camera in its rig.toml; in the same world, or its world errors mean nothing.
+        other: reconstructed.
+        frames: of those that both have.
+
+    Raises:
+        InputError: no frames or joints in common.
+    """
+    camera = read_rig(take.folder / "rig.toml").cameras[0]
+    ours = {name: read_motion(take.motion(name)) for name in take.people()}
+    out: list[PoseScores] = []
+    for name in other.people():
+        truth = read_motion(other.motion(name))
+        scores = [_pose_scores(own, found, name, truth, camera, frames) for own, found in ours.items()]
+        known = [score for score in scores if score is not None]
+        if known:
+            out.append(min(known, key=lambda score: score.pa_mm))
+    if not out:
+        raise InputError(f"{take.folder} and {other.folder} have no {_SHARED_FRAMES} frames of anybody in common")
+    return out
+
+
+def _pose_scores(name: str, ours: Motion, their: str, truth: Motion, camera: Camera, frames: slice) -> PoseScores | None:
+    _, a, b = np.intersect1d(ours.frame[ours.present()], truth.frame[truth.present()], return_indices=True)
+    a, b = np.flatnonzero(ours.present())[a][frames], np.flatnonzero(truth.present())[b][frames]
+    joints = [joint for joint in COMPARED if joint in ours.armature.joints and joint in truth.armature.joints]
+    if len(a) < _SHARED_FRAMES or len(joints) < 2:
+        return None
+    found = ours.poses().translation[a][:, [ours.armature.index(joint) for joint in joints]]
+    true = truth.poses().translation[b][:, [truth.armature.index(joint) for joint in joints]]
+    about, true_about = found - found[:, :1], true - true[:, :1]
+    each = [camera.at_frame(int(number)).cam_from_world for number in truth.frame[b]]
+    depth = np.array([[(pose @ p)[2] for p in (x[0], y[0])] for pose, x, y in zip(each, found, true, strict=True)])
+    return PoseScores(
+        name,
+        their,
+        len(a),
+        float(aligned_error(about, true_about).mean()),
+        float(scaled_error(about, true_about).mean()),
+        float(1000 * np.linalg.norm(about - true_about, axis=-1).mean()),
+        float(1000 * np.linalg.norm(found - true, axis=-1).mean()),
+        float(np.median(np.abs(depth[:, 0] / depth[:, 1] - 1))),
+    )
 
 
 def judge_take(take: Take, truth: Keypoints3D, reach_m: float = _REACH_M) -> PeopleScores:

@@ -82,9 +82,15 @@ def summarise_person(person: Person, worlds: Sequence[Callable[[], Keypoints3D]]
 
 def _history(person: int, worlds: Sequence[Callable[[], Keypoints3D]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Frame numbers, times and which joints were observed, of all frames."""
-    rows = [(w.frame, w.time, of_people(w, [person]).state[:, 0] == State.OBSERVED) for w in (read() for read in worlds)]
+    rows = [(w.frame, w.time, _answered(of_people(w, [person]))) for w in (read() for read in worlds)]
     frame, time, observed = (np.concatenate(parts) for parts in zip(*rows, strict=True))
     return frame, time, observed
+
+
+def _answered(world: Keypoints3D) -> np.ndarray:
+    """Points that cameras saw: triangulated, or lifted from one."""
+    lifted = (world.state[:, 0] == State.INFERRED) & (world.views[:, 0] > 0)
+    return (world.state[:, 0] == State.OBSERVED) | lifted
 
 
 def _longest_gaps(frame: np.ndarray, time: np.ndarray, observed: np.ndarray, joints: Sequence[str]) -> list[dict[str, Any]]:

@@ -10,10 +10,13 @@ from recon3d.characters import load_preset
 from recon3d.detect import TrackSettings
 from recon3d.errors import InputError, all_faults, valid_names
 from recon3d.io.files import read_toml
+from recon3d.monocular.camera import FOV_RANGE_DEG
 from recon3d.motion import MotionSettings
 from recon3d.multiview import MultiviewSettings
 from recon3d.pipeline.export import known_formats
 from recon3d.records.rest import REST_POSES
+
+LIFTERS = ("network", "blazepose")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +38,33 @@ class ExportSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LiftSettings:
+    """How one camera's people are lifted to 3D."""
+
+    lifter: str = "network"
+    """What tells depths: network (the one that is shipped) or blazepose (its world landmarks; needs the video)."""
+    fov: float = 0.0
+    """Degrees along the picture's longer side; 0 for what the file tells, or what is usual."""
+    height: float = 0.0
+    """Of everybody, m; 0 for what is usual."""
+
+    def __post_init__(self) -> None:
+        if self.lifter not in LIFTERS:
+            raise InputError(f"lifter must be {valid_names(LIFTERS)}, not {self.lifter!r}")
+        if self.fov and not FOV_RANGE_DEG[0] <= self.fov <= FOV_RANGE_DEG[1]:
+            raise InputError(f"fov is {FOV_RANGE_DEG[0]:.0f} to {FOV_RANGE_DEG[1]:.0f} degrees, not {self.fov}")
+        if self.height and not 0.5 <= self.height <= 2.5:
+            raise InputError(f"height is in metres, 0.5 to 2.5, not {self.height}")
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All stages' settings."""
 
     detect: TrackSettings = field(default_factory=TrackSettings)
     multiview: MultiviewSettings = field(default_factory=MultiviewSettings)
     motion: MotionSettings = field(default_factory=MotionSettings)
+    lift: LiftSettings = field(default_factory=LiftSettings)
     export: ExportSettings = field(default_factory=ExportSettings)
 
 

@@ -88,6 +88,13 @@ def of_people(world: Keypoints3D, people: Sequence[int]) -> Keypoints3D:
     return replace(world, people=np.array(people, dtype=np.int64), **arrays)
 
 
+def together(parts: Sequence[Keypoints3D]) -> Keypoints3D:
+    """Several people of the same frames."""
+    names = ("xyz", "confidence", "covariance", "views", "state", "residual_px")
+    arrays = {name: np.concatenate([getattr(part, name) for part in parts], 1) for name in names}
+    return replace(parts[0], people=np.concatenate([part.people for part in parts]), **arrays)
+
+
 def thinned(world: Keypoints3D, every: int) -> Keypoints3D:
     """Every n-th frame."""
     names = ("frame", "time", "xyz", "confidence", "covariance", "views", "state", "residual_px")

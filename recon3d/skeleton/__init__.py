@@ -6,10 +6,11 @@ from recon3d.skeleton.armature_file import armature_of, load_armature
 from recon3d.skeleton.joined import joined
 from recon3d.skeleton.layout import LIMBS, Layout, layout_names, load_layout, other_side
 from recon3d.skeleton.mapping import Mapping, map_layout
-from recon3d.skeleton.proportions import body_links
+from recon3d.skeleton.proportions import STATURE_M, body_links
 
 __all__ = [
     "LIMBS",
+    "STATURE_M",
     "Armature",
     "Attachments",
     "Layout",

@@ -9,6 +9,8 @@ from recon3d.geometry.links import Links
 from recon3d.skeleton.armature_file import HUMAN, armature_of
 from recon3d.skeleton.layout import Layout, other_side
 
+STATURE_M = 1.70
+"""Of the person whose distances these are, and whose sizes human armatures have."""
 _PLACEMENT_M = 0.015  # where on a joint a detector puts its point
 
 

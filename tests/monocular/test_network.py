@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from recon3d.metrics import aligned_error, scaled_error
 from recon3d.monocular.lifter import NetworkLifter, PointsOfView, attention, whitener
 from recon3d.monocular.points import JOINTS, POINTS
 from recon3d.monocular.train.export import export
 from recon3d.monocular.train.network import EXTRA, Lift
-from recon3d.monocular.train.run import aligned_error, masks, scaled_error, whitened
+from recon3d.monocular.train.run import masks, whitened
 
 RNG = np.random.default_rng(0)
 

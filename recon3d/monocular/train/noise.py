@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from recon3d.monocular.points import POINTS, mirrored
+from recon3d.monocular.world import SIGMA_TOLD
 
 _SWAPPED = mirrored(POINTS)
 
@@ -46,7 +47,7 @@ class DetectorNoise:
     """Times as much for points of the face."""
     memory_s: float = 0.085
     """After which a changing error is another one."""
-    told: float = 0.64
+    told: float = SIGMA_TOLD
     """What a detector says of its sigma over what it is."""
     spread: float = 0.6
     """Of the logarithm of the changing errors, from take to take and point to point."""

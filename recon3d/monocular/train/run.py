@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from tyro.conf import arg
 
+from recon3d.metrics import aligned_error, scaled_error
 from recon3d.monocular.points import EVALUATED, JOINTS
 from recon3d.monocular.train.mocap import Clips, read_clips
 from recon3d.monocular.train.network import FrameMlp, FrameTcn, Lift
@@ -262,20 +263,3 @@ def predict(network: nn.Module, batch: Batch) -> np.ndarray:
             mask = masks(there, torch.zeros(len(there), dtype=torch.bool))
             return network(points, extra, torch.from_numpy(batch.time), mask)[0].numpy()
         return network(points, extra).numpy()
-
-
-def scaled_error(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Of each frame, mm, after the best scale."""
-    scale = (found * truth).sum((1, 2)) / np.maximum((found * found).sum((1, 2)), 1e-9)
-    return 1000 * np.linalg.norm(scale[:, None, None] * found - truth, axis=-1).mean(1)
-
-
-def aligned_error(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Of each frame, mm, after the best similarity (Umeyama 1991)."""
-    a, b = found - found.mean(1, keepdims=True), truth - truth.mean(1, keepdims=True)
-    u, s, vt = np.linalg.svd(np.swapaxes(b, 1, 2) @ a)
-    sign = np.ones_like(s)
-    sign[:, 2] = np.sign(np.linalg.det(u @ vt))
-    turn = (u * sign[:, None]) @ vt
-    scale = (s * sign).sum(1) / np.maximum((a * a).sum((1, 2)), 1e-9)
-    return 1000 * np.linalg.norm(scale[:, None, None] * (a @ np.swapaxes(turn, 1, 2)) - b, axis=-1).mean(1)

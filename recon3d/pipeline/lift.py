@@ -1,0 +1,418 @@
+"""One camera: from a video or keypoints to skeletons in the world and files, stage by stage, as `run` does it for a rig."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from recon3d import io, motion
+from recon3d.arrays import finite_median, with_neighbours
+from recon3d.detect import Tracker, detect_windows, identity_of, load_detector, output_of
+from recon3d.errors import CameraError, InputError, valid_names
+from recon3d.geometry import Camera, CameraRig
+from recon3d.geometry.threads import single_threaded
+from recon3d.io import KeypointOptions
+from recon3d.io.keypoints import open_keypoints
+from recon3d.monocular import NetworkLifter, shipped
+from recon3d.monocular.camera import USUAL_FOV_DEG, level, pinhole, stood
+from recon3d.monocular.lifter import STANDARD_M, Lifted, Lifter
+from recon3d.monocular.points import columns
+from recon3d.monocular.world import PersonView, in_line, in_space, lift, observe
+from recon3d.motion.ground import UP_RAD, Ground, ground_of
+from recon3d.motion.prior import body_size
+from recon3d.multiview import Agreement, Calibrated, Claim, Identities, ImageFit, NoiseScale, Seen, Somebody, to_rig_pixels
+from recon3d.pipeline.assemble import Result, assemble, check_out, exported, write_take_toml
+from recon3d.pipeline.inputs import fingerprint
+from recon3d.pipeline.job import Progress, silent
+from recon3d.pipeline.people import Cast, cast_of, identities_of
+from recon3d.pipeline.scores import with_scores
+from recon3d.pipeline.settings import Settings, as_tables
+from recon3d.pipeline.summary import Person, summarise, write_report
+from recon3d.pipeline.take import Stage, StoredKeypoints, Take, motion_readers, world_readers
+from recon3d.records import Keypoints2D
+from recon3d.records.keypoints3d import together
+from recon3d.skeleton import STATURE_M, Layout, armature_of, load_layout
+from recon3d.skeleton.armature_file import HUMAN
+from recon3d.video import SUFFIXES, Video, ahead, open_video
+
+_MARGIN = 81  # frames of the neighbouring windows that the lifter is shown
+_SHORTEST_S = 0.4  # somebody seen for less is nobody
+_FEWEST_POINTS = 6  # of the lifter's, in the median frame
+_SAMPLE_FRAMES = 1500  # that up and the floor are taken from
+_POPULATION, _KNOWN_HEIGHT = 0.06, 0.025  # spread of bodies' sizes: of adults, of those as tall
+
+
+@dataclass(frozen=True, slots=True)
+class LiftJob:
+    """What to lift.
+
+    Attributes:
+        input: a video, or 2D keypoints in any format that is read.
+        out: take folder.
+        settings: of all stages.
+        rig: file with the camera, if there is one.
+        camera: its name in the rig; not needed where the rig has one only, or the input is called after it.
+        first: first source frame.
+        stop: source frame to stop before.
+        layout: of keypoints whose files do not tell.
+        fps: frame rate of inputs that do not tell.
+        rig_unit: "m", "cm" or "mm" where the rig file does not tell.
+        image_fit: how images of another shape than the calibrated one came about.
+        scores: what was learned of the detector's scores.
+    """
+
+    input: Path
+    out: Path
+    settings: Settings = field(default_factory=Settings)
+    rig: Path | None = None
+    camera: str | None = None
+    first: int = 0
+    stop: int | None = None
+    layout: str | None = None
+    fps: float | None = None
+    rig_unit: str | None = None
+    image_fit: ImageFit = "refuse"
+    scores: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Known:
+    """What is known before anything was seen: the camera, whether it stands in the world, what was assumed."""
+
+    camera: Camera
+    placed: bool
+    notes: tuple[str, ...]
+
+
+def lift_take(job: LiftJob, progress: Progress = silent) -> Result:
+    """Do the job; stages that are complete already are not done again.
+
+    Raises:
+        Recon3dError: inputs that cannot be used; nothing half-written is left, and what was there before stays.
+    """
+    with single_threaded():
+        return _lift(job, progress)
+
+
+def _lift(job: LiftJob, progress: Progress) -> Result:
+    source, known = _checked(job)
+    take = Take(job.out)
+    take.sweep()
+    prints = {known.camera.name: fingerprint(job.input)} | ({} if job.rig is None else {"rig": fingerprint(job.rig)})
+    evidence = _evidence(job, source, known.camera, prints, take, progress)
+    seen = StoredKeypoints(evidence.windows(known.camera.name))
+    _check_layout(seen.layout)
+    found, whose = _people(job, seen, take, evidence)
+    cast = cast_of(found, take, int(seen.frame[0]), int(seen.frame[-1]))
+    lifter = NetworkLifter(shipped())
+    placed, camera = _camera(job, known, seen, cast, take, whose, lifter)
+    worlds = _worlds(job, camera, known.placed, seen, cast, take, placed, lifter, progress)
+    motions = _motions(job, camera, seen, cast, take, worlds, progress)
+    stages = [evidence, whose, placed, worlds, motions]
+    readers = world_readers(worlds.windows("people"))
+    people = [Person(one, name, motion_readers(motions.windows(str(one)))) for one, name in cast.names.items()]
+    rig = CameraRig((camera,))
+    assemble(take, rig, [seen], readers, people, stages)
+    facts = _facts(job, known.camera.name)
+    write_take_toml(take, {known.camera.name: job.input}, prints, stages, cast, facts, job.settings)
+    notes = [*known.notes, *placed.facts()["notes"], *found.notes]
+    summary = summarise([seen], readers, people, cast.refused, _unjudged(camera.name, len(seen.layout)), {}, notes, job.settings.multiview)
+    report = write_report(take, summary, rig, readers, people)
+    return Result(take, summary, (*exported(take, job.settings.export), *report))
+
+
+def _checked(job: LiftJob) -> tuple[Video | Seen, _Known]:
+    """The input, opened, and the camera, after everything that can be refused before the work starts."""
+    if not job.input.exists():
+        raise InputError(f"{job.input} is not there")
+    if job.layout is not None:
+        load_layout(job.layout)
+    if job.scores is not None:
+        io.read_scores(job.scores)
+    check_out(job.out, [job.input, *([] if job.rig is None else [job.rig])])
+    video = job.input.suffix.lower() in SUFFIXES
+    rig = None if job.rig is None else io.read_rig(job.rig, job.rig_unit)
+    name = _name(job, rig)
+    if video:
+        source: Video | Seen = open_video(name, job.input)
+    else:
+        size = None if rig is None else rig[name].intrinsics.size
+        source = open_keypoints(job.input, name, KeypointOptions(job.fps, size, job.layout))
+    return source, _known(job, rig, name, source)
+
+
+def _name(job: LiftJob, rig: CameraRig | None) -> str:
+    if rig is None:
+        return job.camera or "".join(c if c.isalnum() or c in "_-." else "_" for c in job.input.stem) or "camera"
+    if job.camera is not None:
+        return rig[job.camera].name
+    if len(rig) == 1:
+        return rig.names[0]
+    if job.input.stem in rig.names:
+        return job.input.stem
+    raise CameraError(f"{job.rig} has several cameras ({valid_names(rig.names)}): say which one this is with --camera")
+
+
+def _known(job: LiftJob, rig: CameraRig | None, name: str, source: Video | Seen) -> _Known:
+    own = job.settings.lift
+    notes: list[str] = []
+    if not own.height:
+        notes.append(
+            f"Everybody was taken to be {STATURE_M:.2f} m tall (--height): one camera cannot tell. "
+            "All distances grow with it; angles do not."
+        )
+    if rig is not None:
+        if own.fov:
+            raise InputError("the rig says what the lens sees; --fov is for cameras that are not known")
+        camera = rig[name]
+        if not rig.unknown & {"scale", "up"}:
+            return _Known(camera, True, tuple(notes))
+        return _Known(level(name, camera.intrinsics), False, tuple(notes))
+    size = source.size if isinstance(source, Video) else source.window(slice(0, 1)).size
+    if not own.fov:
+        notes.append(
+            f"The lens was taken to see {USUAL_FOV_DEG:.0f} degrees along the picture's longer side (--fov, or a calibrated --rig tells). "
+            "Were its focal length 30 % another, distances to the camera would be too, and angles a few degrees off."
+        )
+    return _Known(level(name, pinhole(size, own.fov or USUAL_FOV_DEG)), False, tuple(notes))
+
+
+def _facts(job: LiftJob, camera: str) -> dict[str, object]:
+    """What the take remembers of the job, to do it again."""
+    files = {"rig": job.rig, "scores": job.scores}
+    names = ("stop", "layout", "fps", "rig_unit", "image_fit")
+    return {
+        "kind": "lift",
+        "camera": camera,
+        "first": job.first,
+        **{name: None if path is None else str(path.resolve()) for name, path in files.items()},
+        **{name: getattr(job, name) for name in names},
+    }
+
+
+def _evidence(job: LiftJob, source: Video | Seen, camera: Camera, prints: Mapping[str, str], take: Take, progress: Progress) -> Stage:
+    """2D keypoints in window files."""
+    size = job.settings.multiview.window
+    made_from: list[object] = [dict(prints), [job.first, job.stop, job.layout, job.fps, job.image_fit, job.rig_unit], size]
+    detect = job.settings.detect
+    if isinstance(source, Video):
+        made_from += [as_tables(job.settings)["detect"], *identity_of(detect.speed, detect.detector)]
+    if job.scores is not None:
+        made_from.append(fingerprint(job.scores))
+    stage = take.stage("keypoints2d", made_from)
+    if stage.complete:
+        return stage
+    known = output_of(detect.speed, detect.detector) if isinstance(source, Video) else (None, None)
+    by_score = None if job.scores is None else with_scores(job.scores, *known)
+    count = 0
+    try:
+        for window in _detected(job, source, size, progress) if isinstance(source, Video) else _read(job, source, size):
+            window = window if job.rig is None else to_rig_pixels(window, camera, job.image_fit)
+            window = window if by_score is None else by_score(window)
+            io.write_keypoints2d(stage.path(camera.name, count), [lambda window=window: window])
+            count += 1
+        if not count:
+            raise InputError(f"no frames in --frames {job.first}:{job.stop if job.stop is not None else ''}")
+        stage.finish({"cameras": [camera.name]})
+    finally:
+        if not stage.complete:
+            stage.discard()
+    return stage
+
+
+def _detected(job: LiftJob, video: Video, size: int, progress: Progress) -> Iterator[Keypoints2D]:
+    settings = job.settings.detect
+    tracker = Tracker(load_detector(settings.speed, settings.detector), settings)
+    total, done = max(min(video.count, job.stop or video.count) - job.first, 1), 0
+    with closing(ahead(video.frames(job.first, job.stop))) as frames:
+        for window in detect_windows(frames, video.camera, video.size, tracker, size):
+            done += len(window)
+            progress("detecting", min(done, total), total)
+            yield window
+
+
+def _read(job: LiftJob, source: Seen, size: int) -> Iterator[Keypoints2D]:
+    stop = job.stop if job.stop is not None else np.iinfo(np.int64).max
+    first, last = np.searchsorted(source.frame, [job.first, stop]).tolist()
+    for start in range(first, last, size):
+        yield source.window(slice(start, min(start + size, last)))
+
+
+def _check_layout(layout: Layout) -> None:
+    if armature_of(layout.name) != HUMAN:
+        raise InputError(f"the lifter knows people only, and the layout {layout.name} is not of people")
+    known = int((columns(layout) >= 0).sum())
+    if known < _FEWEST_POINTS:
+        raise InputError(f"the lifter knows {known} of the points of the layout {layout.name}, too few to lift a person from")
+
+
+def _people(job: LiftJob, seen: StoredKeypoints, take: Take, evidence: Stage) -> tuple[Identities, Stage]:
+    """Who there is: everybody who was followed for long enough."""
+    settings = job.settings.multiview
+    stage = take.stage("people", [evidence.folder.name, asdict(settings)])
+    if not stage.complete:
+        points = columns(seen.layout)
+        frames: dict[int, list[np.ndarray]] = {}
+        for read in seen.readers():
+            window = read()
+            good = (window.confidence[..., points[points >= 0]] >= settings.min_confidence).sum(-1)
+            for person in np.unique(window.person_id[window.person_id >= 0]).tolist():
+                row, slot = np.nonzero(window.person_id == person)
+                frames.setdefault(person, []).append(np.stack([window.time[row], good[row, slot]]))
+        stage.finish({"everybody": [asdict(one) for one in _somebodies(frames, settings.people)], "notes": []})
+    return identities_of(stage.facts()), stage
+
+
+def _somebodies(frames: Mapping[int, Sequence[np.ndarray]], most: int) -> list[Somebody]:
+    """People in the order of their appearance, then those who were refused and why; ``most`` 0 for everybody."""
+    found: list[tuple[int, np.ndarray, str | None]] = []
+    for track, parts in frames.items():
+        time, points = np.concatenate(parts, 1)
+        reason = None
+        if time[-1] - time[0] < _SHORTEST_S:
+            reason = f"seen for {time[-1] - time[0]:.2f} s only"
+        elif np.median(points) < _FEWEST_POINTS:
+            reason = f"{np.median(points):.0f} points in the median frame, too few for a pose"
+        found.append((track, time, reason))
+    good = sorted((one for one in found if one[2] is None), key=lambda one: -len(one[1]))
+    if most:
+        good, more = good[:most], good[most:]
+        found = [one for one in found if one[2] is not None] + [(t, time, f"more than {most} people") for t, time, _ in more]
+    else:
+        found = [one for one in found if one[2] is not None]
+    ordered = sorted(good, key=lambda one: float(one[1][0])) + found
+    return [Somebody(k, (track,), float(time[0]), float(time[-1]), 1.0, reason) for k, (track, time, reason) in enumerate(ordered)]
+
+
+def _views(job: LiftJob, camera: Camera, seen: StoredKeypoints, claims: Sequence[Claim], person: int) -> Iterator[PersonView]:
+    """One person window by window; nothing where it is not seen."""
+    least = job.settings.multiview.min_confidence
+    for read in seen.readers():
+        window = read()
+        xy = np.full((len(window), len(seen.layout), 2), np.nan)
+        sigma = np.ones(xy.shape[:2])
+        for claim in claims:
+            if claim.person == person:
+                inside = (window.frame >= claim.first) & (window.frame < claim.stop)
+                row, slot = np.nonzero((window.person_id == claim.track) & inside[:, None])
+                xy[row], sigma[row] = window.xy[row, slot], window.sigma_px[row, slot]
+                xy[row] = np.where((window.confidence[row, slot] < least)[..., None], np.nan, xy[row])
+        time = camera.clock.to_world(window.time)
+        yield PersonView(camera, seen.layout, window.frame.copy(), time, xy, np.where(np.isfinite(sigma), sigma, 1.0))
+
+
+def _lifted(views: Iterator[PersonView], lifter: Lifter, up_known: bool) -> Iterator[tuple[PersonView, Lifted]]:
+    """Windows with what the lifter makes of them; it is shown some of the frames around each."""
+    for before, now, after in with_neighbours(views):
+        tail = None if before is None else before.take(slice(-_MARGIN, None))
+        head = None if after is None else after.take(slice(0, _MARGIN))
+        start = 0 if tail is None else len(tail)
+        found = lift(in_line([part for part in (tail, now, head) if part is not None]), lifter, up_known)
+        yield now, found.take(slice(start, start + len(now)))
+
+
+def _camera(
+    job: LiftJob, known: _Known, seen: StoredKeypoints, cast: Cast, take: Take, whose: Stage, lifter: Lifter
+) -> tuple[Stage, Camera]:
+    """The camera where it stands: as the rig has it, or over the floor that people stand on."""
+    own = job.settings.lift
+    stage = take.stage("camera", [whose.folder.name, asdict(own), [asdict(c) for c in cast.claims], known.placed])
+    if not stage.complete:
+        camera, notes = known.camera, []
+        if not known.placed:
+            camera, notes = _on_the_floor(job, known.camera, seen, cast, lifter)
+        io.write_rig_toml(stage.folder / "rig.toml", CameraRig((camera,)))
+        stage.finish({"notes": notes})
+    return stage, known.camera if known.placed else io.read_rig(stage.folder / "rig.toml").cameras[0]
+
+
+def _on_the_floor(job: LiftJob, camera: Camera, seen: StoredKeypoints, cast: Cast, lifter: Lifter) -> tuple[Camera, list[str]]:
+    """Up and the floor from how people stand; the camera is taken to be level where nobody does."""
+    scale = _stature(job).height_m / STATURE_M
+    best: Ground | None = None
+    middle = np.zeros(3)
+    for person in cast.names:
+        frames = 0
+        for view, lifted in _lifted(_views(job, camera, seen, cast.claims, person), lifter, up_known=False):
+            world = in_space(view, lifted, scale)
+            found = ground_of(world.xyz[:, 0], world.time, world.layout)
+            if found is not None and (best is None or found.sigma_rad < best.sigma_rad):
+                best = found
+                middle = np.array([finite_median(world.xyz[:, 0, :, k]) for k in range(3)])
+            frames += len(view)
+            if frames >= _SAMPLE_FRAMES:
+                break
+    if best is None:
+        return camera, ["Up was taken to be up in the picture, since nobody was seen whole: the floor is not known."]
+    height = best.height if best.floor else float(middle @ best.up) - 1.0
+    placed = stood(camera, Ground(best.up, height, best.sigma_rad, best.contacts, best.floor), middle)
+    note = f"Up is from how people stand, to {np.rad2deg(best.sigma_rad):.0f} degrees; --rig with a calibrated camera tells it."
+    return placed, [note] if best.sigma_rad < UP_RAD else [note, "That is uncertain: nobody was seen standing straight for long."]
+
+
+def _stature(job: LiftJob) -> motion.Stature:
+    height = job.settings.lift.height
+    return motion.Stature(height or STATURE_M, _KNOWN_HEIGHT if height else _POPULATION)
+
+
+def _worlds(
+    job: LiftJob,
+    camera: Camera,
+    up_known: bool,
+    seen: StoredKeypoints,
+    cast: Cast,
+    take: Take,
+    placed: Stage,
+    lifter: Lifter,
+    progress: Progress,
+) -> Stage:
+    """Lifted keypoints of everybody in window files."""
+    stage = take.stage("keypoints3d", [placed.folder.name])
+    if stage.complete:
+        return stage
+    armature = _stature(job).of(motion.chosen_armature(job.settings.motion, seen.layout))
+    scale = body_size(armature) / STANDARD_M
+    total, at = len(seen.frame), 0
+    everybody = [_lifted(_views(job, camera, seen, cast.claims, person), lifter, True) for person in cast.names]
+    for k, parts in enumerate(zip(*everybody, strict=True)):
+        for person, (_, lifted) in zip(cast.names, parts, strict=True):
+            lifted.save(stage.path(f"lifted{person}", k))
+        world = together([in_space(view, lifted, scale, one) for one, (view, lifted) in zip(cast.names, parts, strict=True)])
+        io.write_keypoints3d(stage.path("people", k), [lambda world=world: world])
+        at += len(world)
+        progress("lifting", at, total)
+    stage.finish({})
+    return stage
+
+
+def _motions(job: LiftJob, camera: Camera, seen: StoredKeypoints, cast: Cast, take: Take, worlds: Stage, progress: Progress) -> Stage:
+    """Everybody's motion in window files."""
+    settings, stature = job.settings.motion, _stature(job)
+    stage = take.stage("motion", [worlds.folder.name, asdict(settings)])
+    if stage.complete:
+        return stage
+    armature = stature.of(motion.chosen_armature(settings, seen.layout))
+
+    def windows(person: int) -> Iterator[motion.Observed]:
+        for k, view in enumerate(_views(job, camera, seen, cast.claims, person)):
+            yield observe(view, Lifted.load(worlds.path(f"lifted{person}", k)), armature, person)
+
+    total, at = len(cast.names) * len(seen.frame), 0
+    for person in cast.names:
+        body = motion.measure([motion.sample(part) for part in windows(person)], seen.layout, settings, stature)
+        for k, part in enumerate(motion.solve_windows(windows(person), body, settings)):
+            io.write_motion(stage.path(str(person), k), [lambda part=part: part])
+            at += len(part)
+            progress("solving motion", at, total)
+    stage.finish({})
+    return stage
+
+
+def _unjudged(camera: str, joints: int) -> Calibrated:
+    """What many cameras would tell of each other."""
+    nothing = np.full(1, np.nan)
+    noise = NoiseScale(np.ones(1), nothing.copy(), 0)
+    agreement = Agreement((camera,), nothing.copy(), np.full((1, joints), np.nan), nothing.copy(), np.full((1, 2), np.nan), nothing.copy())
+    return Calibrated(noise, agreement)
