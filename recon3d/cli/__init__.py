@@ -243,10 +243,15 @@ def _lift(command: Lift) -> None:
 
 
 def _motion(command: Motion) -> None:
-    from recon3d.pipeline import Take, job_of, with_motion
+    from recon3d.cli.watch import watched
+    from recon3d.pipeline import Job, Take, job_of, lift_take, with_motion
 
     job = job_of(Take.existing(command.take))
-    _watch(with_motion(job, command.armature, command.longest_gap, command.free_cameras))
+    if isinstance(job, Job):
+        _watch(with_motion(job, command.armature, command.longest_gap, command.free_cameras))
+        return
+    again = with_motion(job, command.armature, command.longest_gap, command.free_cameras)
+    _print_summary(watched(lambda progress: lift_take(again, progress)).take.folder)
 
 
 def _watch(job: "object") -> None:

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from tests.bench import calibration, delivery, edge, evidence, main_job, motion, people, triangulation
+from tests.bench import calibration, delivery, edge, evidence, lifting, main_job, motion, people, triangulation
 from tests.bench.table import show
 
 FAMILIES = {
@@ -16,6 +16,7 @@ FAMILIES = {
     "motion": motion.run,
     "delivery": delivery.run,
     "edge": edge.run,
+    "lifting": lifting.run,
 }
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from recon3d.monocular.lifter import STANDARD_M
 from recon3d.monocular.points import JOINTS, POINTS
@@ -66,6 +65,20 @@ class Lift(nn.Module):
     def forward(self, points: Tensor, extra: Tensor, time: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """As said above."""
         batch, frames = points.shape[:2]
+        # Training computes in half precision but for the answer itself, whose millimetres that would round.
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.training):
+            x = self._trunk(points, extra, time, mask)
+        joints = self.joints(x) + self.across(points[..., :2].flatten(-2))
+        # What is told of the error learns from the answer; the answer does not learn from it.
+        doubt = self.doubt(x.detach())
+        return (
+            joints.reshape(batch, frames, len(JOINTS), 3),
+            doubt[..., :-3].reshape(batch, frames, len(JOINTS), 6),
+            self.root(x),
+            doubt[..., -3:],
+        )
+
+    def _trunk(self, points: Tensor, extra: Tensor, time: Tensor, mask: Tensor) -> Tensor:
         x = self.first(self.input(points, extra))
         for block in self.stem:
             x = block(x)
@@ -73,16 +86,7 @@ class Lift(nn.Module):
         turn = (torch.cos(angle)[:, None], torch.sin(angle)[:, None])
         for block in self.blocks:
             x = block(x, turn, mask[:, None])
-        x = self.norm(x)
-        joints = self.joints(x).float() + self.across(points[..., :2].flatten(-2)).float()
-        # What is told of the error learns from the answer; the answer does not learn from it.
-        doubt = self.doubt(x.detach()).float()
-        return (
-            joints.reshape(batch, frames, len(JOINTS), 3),
-            doubt[..., :-3].reshape(batch, frames, len(JOINTS), 6),
-            self.root(x).float(),
-            doubt[..., -3:],
-        )
+        return self.norm(x).float()
 
 
 class _Standard(nn.Module):
@@ -142,13 +146,15 @@ class _Between(nn.Module):
 
     def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
         batch, frames, width = x.shape
-        parts = self.asked(self.norm(x)).float().reshape(batch, frames, 3, self.heads, _HEAD).permute(2, 0, 3, 1, 4)
-        told = functional.scaled_dot_product_attention(_turned(parts[0], turn), _turned(parts[1], turn), parts[2], attn_mask=mask)
+        parts = self.asked(self.norm(x)).reshape(batch, frames, 3, self.heads, _HEAD).permute(2, 0, 3, 1, 4)
+        # Written out: faster on processors than the fused one, whose backward pass is slow for windows this short.
+        score = _turned(parts[0], turn) @ _turned(parts[1], turn).transpose(-1, -2) * _HEAD**-0.5 + mask
+        told = torch.softmax(score.float(), -1).to(x.dtype) @ parts[2].to(x.dtype)
         return self.within(x + self.told(told.transpose(1, 2).reshape(batch, frames, width)))
 
 
 def _turned(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
-    cos, sin = turn
+    cos, sin = (t.to(x.dtype) for t in turn)
     a, b = x.chunk(2, -1)
     return torch.cat([a * cos - b * sin, a * sin + b * cos], -1)
 

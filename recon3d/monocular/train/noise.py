@@ -172,4 +172,4 @@ def _split(off: Float[np.ndarray, "cameras frames points 2"], step_s: float) -> 
 
 if __name__ == "__main__":
     for name, value in measured(Path(sys.argv[1])).items():
-        print(f"{name} {value:.4g}")
+        sys.stdout.write(f"{name} {value:.4g}\n")

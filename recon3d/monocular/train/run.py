@@ -196,8 +196,7 @@ def loss_of(network: nn.Module, batch: Batch, rng: np.random.Generator) -> Tenso
         off = torch.linalg.vector_norm(found - joints[:, inside], dim=-1)
         return (off * weight[:, inside]).sum() / weight[:, inside].sum().clamp(min=1)
     causal = torch.from_numpy(rng.random(len(points)) < 0.25)
-    with torch.autocast("cpu", torch.bfloat16):
-        found, shape, root, root_sigma = network(points, extra, when, masks(there, causal))
+    found, shape, root, root_sigma = network(points, extra, when, masks(there, causal))
     error = found - joints
     off = torch.linalg.vector_norm(error + 1e-9, dim=-1)
     total = weight.sum().clamp(min=1)

@@ -75,7 +75,7 @@ class Sampler:
         length = np.diff(clips.start)
         # Low poses are rare: clips with many of them count more.
         low = np.array([float(np.mean(self._height(a, b) < 0.7)) for a, b in zip(clips.start[:-1], clips.start[1:], strict=True)])
-        share = length * (1 + 3 * low)
+        share = length * (1 + 3 * low) if settings.augment else length
         self._share = share / share.sum()
         self._masks = {}
         for name, _ in _LAYOUTS:
