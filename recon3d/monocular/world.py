@@ -18,6 +18,7 @@ from recon3d.skeleton import Armature, Layout
 SIGMA_TOLD = 0.64
 """What detectors say of their sigma over what it is: errors that last are not in it."""
 _NEAREST_M = 0.1
+_PIECE = 16  # frames of a moving camera that are evidence together
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,12 +61,18 @@ class PersonView:
         return np.stack([pose.rotation.matrix for pose in each]), np.stack([pose.translation for pose in each])
 
     def pieces(self) -> tuple[motion.ObservedPiece, ...]:
-        """The detections by cameras that stand: by one, or by one a frame."""
-        xy, sigma = self.xy[None], self.sigma_px[None] / SIGMA_TOLD
+        """The detections by cameras that stand: by one, or by one a frame, a few frames at once."""
+        sigma = self.sigma_px / SIGMA_TOLD
         if not self.camera.moves:
-            return (motion.ObservedPiece(CameraRig((self.camera,)), xy.copy(), sigma),)
-        rigs = [CameraRig((self.camera.at_frame(number),)) for number in self.frame.tolist()]
-        return tuple(motion.ObservedPiece(rig, xy[:, [k]], sigma[:, [k]]) for k, rig in enumerate(rigs))
+            return (motion.ObservedPiece(CameraRig((self.camera,)), self.xy[None].copy(), sigma[None]),)
+        out: list[motion.ObservedPiece] = []
+        for start in range(0, len(self), _PIECE):
+            numbers = self.frame[start : start + _PIECE].tolist()
+            rig = CameraRig(tuple(replace(self.camera.at_frame(n), name=f"{self.camera.name}.{n}") for n in numbers))
+            rows, own = slice(start, start + len(numbers)), np.eye(len(numbers), dtype=bool)
+            xy = np.where(own[..., None, None], self.xy[rows], np.nan)
+            out.append(motion.ObservedPiece(rig, xy, np.where(own[..., None], sigma[rows], 1.0)))
+        return tuple(out)
 
 
 def in_line(parts: Sequence[PersonView]) -> PersonView:

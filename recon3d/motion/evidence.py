@@ -268,6 +268,8 @@ class Evidence:
         """
         found: list[np.ndarray] = []
         for rows, s in self.sightings:
+            if rows.stop - rows.start < 3:
+                continue
             u, v, _ = predict(s.poses, np.ascontiguousarray(places[rows].reshape(-1, 3).T))
             off = np.stack([(u - s.u) * np.sqrt(s.a), (v - s.v) * np.sqrt(s.c)])
             shape = (2, len(s.u), len(places[rows]), places.shape[1])

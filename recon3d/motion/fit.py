@@ -137,8 +137,9 @@ def _limbs_again(problem: MotionProblem, solution: TimeSolution[Unknowns]) -> Ti
     """
     freedoms, pose = problem.freedoms, solution.at.pose
     sound = well_seen(freedoms, problem.evidence)
-    if not len(problem.stiffness) or sound.mean() >= _WELL_SEEN or problem.plausible is not None:
-        return solution  # with a prior of poses limbs started where they are likely to be
+    alone = problem.plausible is not None and not sound.any()  # of one camera; limbs started where they are likely to be
+    if not len(problem.stiffness) or sound.mean() >= _WELL_SEEN or alone:
+        return solution
     problem.habit = learn_habit(freedoms, pose, sound, problem.evidence.time)
     expected = problem.habit.expected(freedoms.from_usual(pose), sound)
     at = Unknowns(freedoms.with_turns(pose, expected), _NO_SHAPE)

@@ -46,6 +46,13 @@ def check_out(folder: Path, inputs: Sequence[Path]) -> None:
         raise InputError(f"{', '.join(inside)} lie inside the take folder {folder}, which is written anew; give another -o")
 
 
+def own_files(layout: str | None, settings: Settings, scores: Path | None) -> dict[str, Path]:
+    """Layout, armature and scores where they are the user's files: their content counts, not their name."""
+    named = {"layout file": layout, "armature file": settings.motion.armature}
+    own = {label: Path(name) for label, name in named.items() if name is not None and name.endswith(".toml")}
+    return own if scores is None else {**own, "scores file": scores}
+
+
 def assemble(
     take: Take,
     rig: CameraRig,

@@ -38,7 +38,7 @@ from recon3d.multiview import (
     to_rig_pixels,
 )
 from recon3d.multiview.people.points import HOLLOW, answered, hollow
-from recon3d.pipeline.assemble import Result, assemble, check_out, exported, write_take_toml
+from recon3d.pipeline.assemble import Result, assemble, check_out, exported, own_files, write_take_toml
 from recon3d.pipeline.inputs import Inputs, find_inputs, fingerprint, open_evidence, open_input_videos
 from recon3d.pipeline.people import Cast, cast_of, identities_of
 from recon3d.pipeline.scores import with_scores
@@ -111,7 +111,7 @@ def _run(job: Job, progress: Progress) -> Result:
     whole, found = _checked(job)
     take = Take(job.out)
     take.sweep()
-    files = {**found.paths, "rig": job.rig, **_own_files(job)}
+    files = {**found.paths, "rig": job.rig, **own_files(job.layout, job.settings, job.scores)}
     prints = {name: fingerprint(path) for name, path in files.items()}
     seen, evidence = _evidence(job, whole, found, prints, take, progress)
     rig = check_cameras(seen, whole)
@@ -161,13 +161,6 @@ def _checked(job: Job) -> tuple[CameraRig, Inputs]:
         raise CameraError(f"reconstruction needs two cameras or more; the input has only {', '.join(found.paths)}")
     check_out(job.out, [*found.paths.values(), job.rig])
     return rig, found
-
-
-def _own_files(job: Job) -> dict[str, Path]:
-    """Layout and armature where they are the user's files: their content counts, not their name."""
-    named = {"layout file": job.layout, "armature file": job.settings.motion.armature}
-    own = {label: Path(name) for label, name in named.items() if name is not None and name.endswith(".toml")}
-    return own if job.scores is None else {**own, "scores file": job.scores}
 
 
 def _evidence(

@@ -9,7 +9,7 @@ import numpy as np
 
 from recon3d import io, motion
 from recon3d.arrays import finite_median, with_neighbours
-from recon3d.detect import Tracker, detect_windows, identity_of, load_detector, output_of
+from recon3d.detect import Linker, Tracker, detect_windows, identity_of, load_detector, output_of
 from recon3d.errors import CameraError, InputError, valid_names
 from recon3d.geometry import Camera, CameraRig
 from recon3d.geometry.threads import single_threaded
@@ -23,9 +23,10 @@ from recon3d.monocular.world import PersonView, in_line, in_space, lift, observe
 from recon3d.motion.ground import UP_RAD, Ground, ground_of
 from recon3d.motion.prior import body_size
 from recon3d.multiview import Agreement, Calibrated, Claim, Identities, ImageFit, NoiseScale, Seen, Somebody, to_rig_pixels
-from recon3d.pipeline.assemble import Result, assemble, check_out, exported, write_take_toml
+from recon3d.pipeline.assemble import Result, assemble, check_out, exported, own_files, write_take_toml
 from recon3d.pipeline.inputs import fingerprint
 from recon3d.pipeline.job import Progress, silent
+from recon3d.pipeline.people import FILE as EDITS
 from recon3d.pipeline.people import Cast, cast_of, identities_of
 from recon3d.pipeline.scores import with_scores
 from recon3d.pipeline.settings import Settings, as_tables
@@ -33,12 +34,13 @@ from recon3d.pipeline.summary import Person, summarise, write_report
 from recon3d.pipeline.take import Stage, StoredKeypoints, Take, motion_readers, world_readers
 from recon3d.records import Keypoints2D
 from recon3d.records.keypoints3d import together
-from recon3d.skeleton import STATURE_M, Layout, armature_of, load_layout
+from recon3d.skeleton import STATURE_M, Layout, armature_of, load_armature, load_layout
 from recon3d.skeleton.armature_file import HUMAN
 from recon3d.video import SUFFIXES, Video, ahead, open_video
 
 _MARGIN = 81  # frames of the neighbouring windows that the lifter is shown
-_SHORTEST_S = 0.4  # somebody seen for less is nobody
+_SHORTEST_S, _SHORTEST_SHARE = 0.4, 0.5  # somebody seen for less, also of a short take, is nobody
+_LISTED = 5
 _FEWEST_POINTS = 6  # of the lifter's, in the median frame
 _SAMPLE_FRAMES = 1500  # that up and the floor are taken from
 _POPULATION, _KNOWN_HEIGHT = 0.06, 0.025  # spread of bodies' sizes: of adults, of those as tall
@@ -100,16 +102,20 @@ def _lift(job: LiftJob, progress: Progress) -> Result:
     source, known = _checked(job)
     take = Take(job.out)
     take.sweep()
-    prints = {known.camera.name: fingerprint(job.input)} | ({} if job.rig is None else {"rig": fingerprint(job.rig)})
+    files = {known.camera.name: job.input, **own_files(job.layout, job.settings, job.scores)}
+    prints = {name: fingerprint(path) for name, path in (files if job.rig is None else {**files, "rig": job.rig}).items()}
     evidence = _evidence(job, source, known.camera, prints, take, progress)
     seen = StoredKeypoints(evidence.windows(known.camera.name))
     _check_layout(seen.layout)
     found, whose = _people(job, seen, take, evidence)
+    if not found.people and not (take.folder / EDITS).is_file():
+        each = "; ".join(f"{one.id}, {one.first:.2f} to {one.last:.2f} s: {one.reason}" for one in found.everybody[:_LISTED])
+        raise InputError(f"nobody to lift in {job.input}: {each or 'no person was seen'}")
     cast = cast_of(found, take, int(seen.frame[0]), int(seen.frame[-1]))
     lifter = NetworkLifter(shipped())
     placed, camera = _camera(job, known, seen, cast, take, whose, lifter)
     worlds = _worlds(job, camera, known.placed, seen, cast, take, placed, lifter, progress)
-    motions = _motions(job, camera, seen, cast, take, worlds, progress)
+    motions = _motions(job, camera, seen, cast, take, worlds, prints, progress)
     stages = [evidence, whose, placed, worlds, motions]
     readers = world_readers(worlds.windows("people"))
     people = [Person(one, name, motion_readers(motions.windows(str(one)))) for one, name in cast.names.items()]
@@ -129,6 +135,8 @@ def _checked(job: LiftJob) -> tuple[Video | Seen, _Known]:
         raise InputError(f"{job.input} is not there")
     if job.layout is not None:
         load_layout(job.layout)
+    if job.settings.motion.armature != "auto":
+        load_armature(job.settings.motion.armature)
     if job.scores is not None:
         io.read_scores(job.scores)
     check_out(job.out, [job.input, *([] if job.rig is None else [job.rig])])
@@ -195,12 +203,14 @@ def _facts(job: LiftJob, camera: str) -> dict[str, object]:
 def _evidence(job: LiftJob, source: Video | Seen, camera: Camera, prints: Mapping[str, str], take: Take, progress: Progress) -> Stage:
     """2D keypoints in window files."""
     size = job.settings.multiview.window
-    made_from: list[object] = [dict(prints), [job.first, job.stop, job.layout, job.fps, job.image_fit, job.rig_unit], size]
+    made_from: list[object] = [
+        {name: value for name, value in prints.items() if name != "armature file"},
+        [job.first, job.stop, job.layout, job.fps, job.image_fit, job.rig_unit],
+        size,
+    ]
     detect = job.settings.detect
     if isinstance(source, Video):
         made_from += [as_tables(job.settings)["detect"], *identity_of(detect.speed, detect.detector)]
-    if job.scores is not None:
-        made_from.append(fingerprint(job.scores))
     stage = take.stage("keypoints2d", made_from)
     if stage.complete:
         return stage
@@ -236,8 +246,9 @@ def _detected(job: LiftJob, video: Video, size: int, progress: Progress) -> Iter
 def _read(job: LiftJob, source: Seen, size: int) -> Iterator[Keypoints2D]:
     stop = job.stop if job.stop is not None else np.iinfo(np.int64).max
     first, last = np.searchsorted(source.frame, [job.first, stop]).tolist()
+    linker = Linker()
     for start in range(first, last, size):
-        yield source.window(slice(start, min(start + size, last)))
+        yield linker.link(source.window(slice(start, min(start + size, last))))
 
 
 def _check_layout(layout: Layout) -> None:
@@ -261,17 +272,19 @@ def _people(job: LiftJob, seen: StoredKeypoints, take: Take, evidence: Stage) ->
             for person in np.unique(window.person_id[window.person_id >= 0]).tolist():
                 row, slot = np.nonzero(window.person_id == person)
                 frames.setdefault(person, []).append(np.stack([window.time[row], good[row, slot]]))
-        stage.finish({"everybody": [asdict(one) for one in _somebodies(frames, settings.people)], "notes": []})
+        stage.finish(
+            {"everybody": [asdict(one) for one in _somebodies(frames, settings.people, float(seen.time[-1] - seen.time[0]))], "notes": []}
+        )
     return identities_of(stage.facts()), stage
 
 
-def _somebodies(frames: Mapping[int, Sequence[np.ndarray]], most: int) -> list[Somebody]:
+def _somebodies(frames: Mapping[int, Sequence[np.ndarray]], most: int, length_s: float) -> list[Somebody]:
     """People in the order of their appearance, then those who were refused and why; ``most`` 0 for everybody."""
     found: list[tuple[int, np.ndarray, str | None]] = []
     for track, parts in frames.items():
         time, points = np.concatenate(parts, 1)
         reason = None
-        if time[-1] - time[0] < _SHORTEST_S:
+        if time[-1] - time[0] < min(_SHORTEST_S, _SHORTEST_SHARE * length_s):
             reason = f"seen for {time[-1] - time[0]:.2f} s only"
         elif np.median(points) < _FEWEST_POINTS:
             reason = f"{np.median(points):.0f} points in the median frame, too few for a pose"
@@ -387,10 +400,19 @@ def _worlds(
     return stage
 
 
-def _motions(job: LiftJob, camera: Camera, seen: StoredKeypoints, cast: Cast, take: Take, worlds: Stage, progress: Progress) -> Stage:
+def _motions(
+    job: LiftJob,
+    camera: Camera,
+    seen: StoredKeypoints,
+    cast: Cast,
+    take: Take,
+    worlds: Stage,
+    prints: Mapping[str, str],
+    progress: Progress,
+) -> Stage:
     """Everybody's motion in window files."""
     settings, stature = job.settings.motion, _stature(job)
-    stage = take.stage("motion", [worlds.folder.name, asdict(settings)])
+    stage = take.stage("motion", [worlds.folder.name, asdict(settings), prints.get("armature file")])
     if stage.complete:
         return stage
     armature = stature.of(motion.chosen_armature(settings, seen.layout))

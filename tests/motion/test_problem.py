@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from recon3d.geometry import SO3
-from recon3d.motion import Observed
+from recon3d.motion import Observed, PosePrior
 from recon3d.motion.contact import Contacts
 from recon3d.motion.evidence import bridged, gather
 from recon3d.motion.habits import Habit
@@ -18,7 +18,7 @@ HUMAN = load_armature()
 
 @pytest.mark.parametrize("pixels", [True, False])
 def test_slopes_of_the_cost(pixels):
-    """Everything at once: evidence, habit, limits, smoothness, contacts, sizes."""
+    """Everything at once: evidence, habit, limits, smoothness, contacts, sizes; and, for turns, what is plausible."""
     world, seen = noisy("dance", 4, 8)
     seen = seen if pixels else Observed(as_world(world.person, 0.01))
     evidence = gather(bridged(seen), HUMAN.attachments)
@@ -52,6 +52,19 @@ def test_slopes_of_the_cost(pixels):
         sizes = same.copy()
         sizes[k] = 1e-6
         assert slope(still, sizes) == pytest.approx(system.shared_gradient[k], rel=1e-3, abs=1e-6 * largest)
+    names = ("left_knee", "right_wrist", "head")
+    place = rng.normal(0, 0.5, (8, 3, 3))
+    place[2, 1] = np.nan
+    prior = PosePrior(names, place, np.broadcast_to(0.05**2 * np.eye(3), (8, 3, 3, 3)).copy(), 1.3)
+    problem.plausible, problem.shape = prior.on(own, evidence.time), None
+    before = system.gradient
+    at = Unknowns(pose, np.zeros(0))
+    same, (system, _) = np.zeros(0), problem.linearise(at)
+    assert np.abs(system.gradient - before)[:, 3:].max() > 1e-3 * largest
+    for frame, column in [(f, c) for f in (0, 2, 7) for c in range(0, freedoms.count, 3)]:
+        step = still.copy()
+        step[frame, column] = 1e-6
+        assert slope(step, same) == pytest.approx(system.gradient[frame, column], rel=2e-3, abs=1e-5 * largest)
 
 
 @pytest.mark.parametrize(
