@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 
 from recon3d.errors import InputError
 from recon3d.geometry import Camera
@@ -26,8 +27,8 @@ class PoseScores:
         frames: compared.
         pa_mm: mean distance of joints after the best similarity of each frame.
         n_mm: about the root, after the best scale.
-        root_mm: about the root.
-        world_mm: in the world.
+        root_mm: about the root, in the camera's axes.
+        place_mm: in the camera's axes.
         depth_share: median of the root's error in depth, over its depth.
     """
 
@@ -37,34 +38,37 @@ class PoseScores:
     pa_mm: float
     n_mm: float
     root_mm: float
-    world_mm: float
+    place_mm: float
     depth_share: float
 
     def text(self) -> str:
         """In a line."""
         return (
             f"person {self.person} against {self.other}, {self.frames} frames: PA-MPJPE {self.pa_mm:.1f} mm, N-MPJPE {self.n_mm:.1f} mm, "
-            f"about the root {self.root_mm:.1f} mm, in the world {self.world_mm:.1f} mm, depth {100 * self.depth_share:.1f} %"
+            f"about the root {self.root_mm:.1f} mm, in place {self.place_mm:.1f} mm, depth {100 * self.depth_share:.1f} %"
         )
 
 
 def compare_takes(take: Take, other: Take, frames: slice = slice(None)) -> list[PoseScores]:
     """Motion of one camera against that of several, who have frames numbered alike; of everybody of the other take.
 
+    Both are compared as that camera has them: a camera without a rig has its own idea of the world.
+
     Args:
-        take: lifted, with its camera in its rig.toml; in the same world, or its world errors mean nothing.
-        other: reconstructed.
+        take: lifted.
+        other: reconstructed; with a camera of this name, or in the same world.
         frames: of those that both have.
 
     Raises:
         InputError: no frames or joints in common.
     """
-    camera = read_rig(take.folder / "rig.toml").cameras[0]
+    camera, rig = read_rig(take.folder / "rig.toml").cameras[0], read_rig(other.folder / "rig.toml")
+    cameras = (camera, rig[camera.name] if camera.name in rig.names else camera)
     ours = {name: read_motion(take.motion(name)) for name in take.people()}
     out: list[PoseScores] = []
     for name in other.people():
         truth = read_motion(other.motion(name))
-        scores = [_pose_scores(own, found, name, truth, camera, frames) for own, found in ours.items()]
+        scores = [_pose_scores(own, found, name, truth, cameras, frames) for own, found in ours.items()]
         known = [score for score in scores if score is not None]
         if known:
             out.append(min(known, key=lambda score: score.pa_mm))
@@ -73,17 +77,14 @@ def compare_takes(take: Take, other: Take, frames: slice = slice(None)) -> list[
     return out
 
 
-def _pose_scores(name: str, ours: Motion, their: str, truth: Motion, camera: Camera, frames: slice) -> PoseScores | None:
+def _pose_scores(name: str, ours: Motion, their: str, truth: Motion, cameras: tuple[Camera, Camera], frames: slice) -> PoseScores | None:
     _, a, b = np.intersect1d(ours.frame[ours.present()], truth.frame[truth.present()], return_indices=True)
     a, b = np.flatnonzero(ours.present())[a][frames], np.flatnonzero(truth.present())[b][frames]
     joints = [joint for joint in COMPARED if joint in ours.armature.joints and joint in truth.armature.joints]
     if len(a) < _SHARED_FRAMES or len(joints) < 2:
         return None
-    found = ours.poses().translation[a][:, [ours.armature.index(joint) for joint in joints]]
-    true = truth.poses().translation[b][:, [truth.armature.index(joint) for joint in joints]]
+    found, true = (_as_seen(m, rows, joints, camera) for m, rows, camera in zip((ours, truth), (a, b), cameras, strict=True))
     about, true_about = found - found[:, :1], true - true[:, :1]
-    each = [camera.at_frame(int(number)).cam_from_world for number in truth.frame[b]]
-    depth = np.array([[(pose @ p)[2] for p in (x[0], y[0])] for pose, x, y in zip(each, found, true, strict=True)])
     return PoseScores(
         name,
         their,
@@ -92,8 +93,16 @@ def _pose_scores(name: str, ours: Motion, their: str, truth: Motion, camera: Cam
         float(scaled_error(about, true_about).mean()),
         float(1000 * np.linalg.norm(about - true_about, axis=-1).mean()),
         float(1000 * np.linalg.norm(found - true, axis=-1).mean()),
-        float(np.median(np.abs(depth[:, 0] / depth[:, 1] - 1))),
+        float(np.median(np.abs(found[:, 0, 2] / true[:, 0, 2] - 1))),
     )
+
+
+def _as_seen(motion: Motion, rows: np.ndarray, joints: list[str], camera: Camera) -> Float[np.ndarray, "frames joints 3"]:
+    """Joints in the camera's axes."""
+    places = motion.poses().translation[rows][:, [motion.armature.index(joint) for joint in joints]]
+    if not camera.moves:
+        return camera.cam_from_world @ places
+    return np.stack([camera.at_frame(n).cam_from_world @ p for n, p in zip(motion.frame[rows].tolist(), places, strict=True)])
 
 
 def judge_take(take: Take, truth: Keypoints3D, reach_m: float = _REACH_M) -> PeopleScores:

@@ -1,6 +1,7 @@
 """One camera: from a video or keypoints to skeletons in the world and files, stage by stage, as `run` does it for a rig."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,13 +17,14 @@ from recon3d.geometry.threads import single_threaded
 from recon3d.io import KeypointOptions
 from recon3d.io.keypoints import open_keypoints
 from recon3d.monocular import NetworkLifter, shipped
+from recon3d.monocular.blazepose import BlazePoseLifter
 from recon3d.monocular.camera import USUAL_FOV_DEG, level, pinhole, stood
 from recon3d.monocular.lifter import STANDARD_M, Lifted, Lifter
 from recon3d.monocular.points import columns
 from recon3d.monocular.world import PersonView, in_line, in_space, lift, observe
 from recon3d.motion.ground import UP_RAD, Ground, ground_of
 from recon3d.motion.prior import body_size
-from recon3d.multiview import Agreement, Calibrated, Claim, Identities, ImageFit, NoiseScale, Seen, Somebody, to_rig_pixels
+from recon3d.multiview import Agreement, Calibrated, Claim, Identities, ImageFit, NoiseScale, Seen, Somebody, to_rig_image, to_rig_pixels
 from recon3d.pipeline.assemble import Result, assemble, check_out, exported, own_files, write_take_toml
 from recon3d.pipeline.inputs import fingerprint
 from recon3d.pipeline.job import Progress, silent
@@ -32,7 +34,7 @@ from recon3d.pipeline.scores import with_scores
 from recon3d.pipeline.settings import Settings, as_tables
 from recon3d.pipeline.summary import Person, summarise, write_report
 from recon3d.pipeline.take import Stage, StoredKeypoints, Take, motion_readers, world_readers
-from recon3d.records import Keypoints2D
+from recon3d.records import Frame, Keypoints2D
 from recon3d.records.keypoints3d import together
 from recon3d.skeleton import STATURE_M, Layout, armature_of, load_armature, load_layout
 from recon3d.skeleton.armature_file import HUMAN
@@ -112,9 +114,9 @@ def _lift(job: LiftJob, progress: Progress) -> Result:
         each = "; ".join(f"{one.id}, {one.first:.2f} to {one.last:.2f} s: {one.reason}" for one in found.everybody[:_LISTED])
         raise InputError(f"nobody to lift in {job.input}: {each or 'no person was seen'}")
     cast = cast_of(found, take, int(seen.frame[0]), int(seen.frame[-1]))
-    lifter = NetworkLifter(shipped())
-    placed, camera = _camera(job, known, seen, cast, take, whose, lifter)
-    worlds = _worlds(job, camera, known.placed, seen, cast, take, placed, lifter, progress)
+    lifters = _lifters(job, source, known.camera, seen, cast, progress)
+    placed, camera = _camera(job, known, seen, cast, take, whose, lifters)
+    worlds = _worlds(job, camera, seen, cast, take, placed, lifters, progress)
     motions = _motions(job, camera, seen, cast, take, worlds, prints, progress)
     stages = [evidence, whose, placed, worlds, motions]
     readers = world_readers(worlds.windows("people"))
@@ -327,7 +329,7 @@ def _lifted(views: Iterator[PersonView], lifter: Lifter, up_known: bool) -> Iter
 
 
 def _camera(
-    job: LiftJob, known: _Known, seen: StoredKeypoints, cast: Cast, take: Take, whose: Stage, lifter: Lifter
+    job: LiftJob, known: _Known, seen: StoredKeypoints, cast: Cast, take: Take, whose: Stage, lifters: Callable[[int], Lifter]
 ) -> tuple[Stage, Camera]:
     """The camera where it stands: as the rig has it, or over the floor that people stand on."""
     own = job.settings.lift
@@ -335,20 +337,22 @@ def _camera(
     if not stage.complete:
         camera, notes = known.camera, []
         if not known.placed:
-            camera, notes = _on_the_floor(job, known.camera, seen, cast, lifter)
+            camera, notes = _on_the_floor(job, known.camera, seen, cast, lifters)
         io.write_rig_toml(stage.folder / "rig.toml", CameraRig((camera,)))
         stage.finish({"notes": notes})
     return stage, known.camera if known.placed else io.read_rig(stage.folder / "rig.toml").cameras[0]
 
 
-def _on_the_floor(job: LiftJob, camera: Camera, seen: StoredKeypoints, cast: Cast, lifter: Lifter) -> tuple[Camera, list[str]]:
+def _on_the_floor(
+    job: LiftJob, camera: Camera, seen: StoredKeypoints, cast: Cast, lifters: Callable[[int], Lifter]
+) -> tuple[Camera, list[str]]:
     """Up and the floor from how people stand; the camera is taken to be level where nobody does."""
     scale = _stature(job).height_m / STATURE_M
     best: Ground | None = None
     middle = np.zeros(3)
     for person in cast.names:
         frames = 0
-        for view, lifted in _lifted(_views(job, camera, seen, cast.claims, person), lifter, up_known=False):
+        for view, lifted in _lifted(_views(job, camera, seen, cast.claims, person), lifters(person), up_known=False):
             world = in_space(view, lifted, scale)
             found = ground_of(world.xyz[:, 0], world.time, world.layout)
             if found is not None and (best is None or found.sigma_rad < best.sigma_rad):
@@ -365,6 +369,34 @@ def _on_the_floor(job: LiftJob, camera: Camera, seen: StoredKeypoints, cast: Cas
     return placed, [note] if best.sigma_rad < UP_RAD else [note, "That is uncertain: nobody was seen standing straight for long."]
 
 
+def _lifters(
+    job: LiftJob, source: Video | Seen, camera: Camera, seen: StoredKeypoints, cast: Cast, progress: Progress
+) -> Callable[[int], Lifter]:
+    """What lifts each person: one network for all, or what BlazePose saw of each."""
+    if job.settings.lift.lifter == "network":
+        network = NetworkLifter(shipped())
+        return lambda person: network
+    if not isinstance(source, Video):
+        raise InputError("the lifter blazepose looks at images: it needs a video, not keypoints")
+    video = source
+
+    @functools.cache
+    def watched(person: int) -> Lifter:
+        view = in_line(list(_views(job, camera, seen, cast.claims, person)))
+        total = max(len(view), 1)
+
+        def frames() -> Iterator[Frame]:
+            with closing(ahead(video.frames(job.first, job.stop))) as shown:
+                for k, frame in enumerate(shown):
+                    progress("looking for depth", min(k + 1, total), total)
+                    image = frame.image if job.rig is None else to_rig_image(frame.image, camera, job.image_fit)
+                    yield Frame(frame.number, frame.time, image)
+
+        return BlazePoseLifter.watching(frames(), view)
+
+    return watched
+
+
 def _stature(job: LiftJob) -> motion.Stature:
     height = job.settings.lift.height
     return motion.Stature(height or STATURE_M, _KNOWN_HEIGHT if height else _POPULATION)
@@ -373,12 +405,11 @@ def _stature(job: LiftJob) -> motion.Stature:
 def _worlds(
     job: LiftJob,
     camera: Camera,
-    up_known: bool,
     seen: StoredKeypoints,
     cast: Cast,
     take: Take,
     placed: Stage,
-    lifter: Lifter,
+    lifters: Callable[[int], Lifter],
     progress: Progress,
 ) -> Stage:
     """Lifted keypoints of everybody in window files."""
@@ -388,7 +419,7 @@ def _worlds(
     armature = _stature(job).of(motion.chosen_armature(job.settings.motion, seen.layout))
     scale = body_size(armature) / STANDARD_M
     total, at = len(seen.frame), 0
-    everybody = [_lifted(_views(job, camera, seen, cast.claims, person), lifter, True) for person in cast.names]
+    everybody = [_lifted(_views(job, camera, seen, cast.claims, person), lifters(person), True) for person in cast.names]
     for k, parts in enumerate(zip(*everybody, strict=True)):
         for person, (_, lifted) in zip(cast.names, parts, strict=True):
             lifted.save(stage.path(f"lifted{person}", k))
