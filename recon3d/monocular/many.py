@@ -9,10 +9,10 @@ from recon3d import motion
 from recon3d.geometry import CameraRig
 from recon3d.monocular.lifter import STANDARD_M, Lifter, PointsOfView, points_of_view
 from recon3d.monocular.points import JOINTS, POINTS, columns
+from recon3d.monocular.world import LASTING
 
 _ENOUGH_VIEWS = 2
 _FEWEST_POINTS = 8  # of the lifter's, that a camera must see in a frame to be asked
-_LASTING = 4.0
 _WORTH = 0.05  # share of frames in which some joint is seen by too few, below which smoothness bridges it
 
 
@@ -35,7 +35,7 @@ def with_expected(seen: motion.Observed, lifter: Lifter) -> motion.Observed:
         return seen
     covariance = np.linalg.inv(np.where(known[..., None, None], information, np.eye(3)))
     place = np.where(known[..., None], (covariance @ place[..., None])[..., 0], np.nan)
-    covariance *= _LASTING  # a limb that is hidden is guessed alike all the while
+    covariance *= LASTING  # a limb that is hidden is guessed alike all the while
     chosen = [k for k in range(1, len(JOINTS)) if JOINTS[k] != "head_top"]
     prior = motion.PosePrior(tuple(JOINTS[k] for k in chosen), place[:, chosen], covariance[:, chosen], STANDARD_M)
     return replace(seen, prior=prior)

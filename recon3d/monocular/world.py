@@ -4,19 +4,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from recon3d import motion
 from recon3d.arrays import freeze_fields
 from recon3d.geometry import Camera, CameraRig
 from recon3d.monocular.lifter import STANDARD_M, Lifted, Lifter, PointsOfView, points_of_view
-from recon3d.monocular.points import JOINTS
+from recon3d.monocular.points import JOINTS, POINTS
+from recon3d.monocular.points import columns as columns_of
 from recon3d.motion.prior import body_size
 from recon3d.records import Keypoints3D, State
 from recon3d.skeleton import Armature, Layout
 
 SIGMA_TOLD = 0.64
 """What detectors say of their sigma over what it is: errors that last are not in it."""
+LASTING = 8.0
+"""Factor on what the lifter says of its variance where a joint is hidden: it is guessed alike as long as it is."""
+_OWN = {"left_toes": "left_big_toe", "right_toes": "right_big_toe"}
 _NEAREST_M = 0.1
 _PIECE = 16  # frames of a moving camera that are evidence together
 
@@ -99,14 +103,26 @@ def observe(view: PersonView, lifted: Lifted, armature: Armature, person: int = 
         person: its id.
     """
     turn, _ = view.poses()
+    covariance = lifted.covariance * np.where(hidden(view.xy, view.layout), LASTING, 1.0)[..., None, None]
     columns = [k for k, name in enumerate(JOINTS) if name in armature.joints and name != JOINTS[0]]
     prior = motion.PosePrior(
         tuple(JOINTS[k] for k in columns),
         np.einsum("fij,fpj->fpi", turn, lifted.joints[:, columns]),
-        turn[:, None] @ lifted.covariance[:, columns] @ np.swapaxes(turn, -1, -2)[:, None],
+        turn[:, None] @ covariance[:, columns] @ np.swapaxes(turn, -1, -2)[:, None],
         STANDARD_M,
     )
     return motion.Observed(in_space(view, lifted, body_size(armature) / STANDARD_M, person), view.pieces(), prior)
+
+
+def hidden(xy: Float[np.ndarray, "frames joints 2"], layout: Layout) -> Bool[np.ndarray, "frames lifted"]:
+    """The lifter's joints whose own point is in the layout, but not seen."""
+    column = columns_of(layout)
+    out = np.zeros((len(xy), len(JOINTS)), bool)
+    for k, name in enumerate(JOINTS):
+        at = column[POINTS.index(_OWN.get(name, name))] if _OWN.get(name, name) in POINTS else -1
+        if at >= 0:
+            out[:, k] = ~np.isfinite(xy[:, at, 0])
+    return out
 
 
 def in_space(view: PersonView, lifted: Lifted, scale: float, person: int = 0) -> Keypoints3D:
