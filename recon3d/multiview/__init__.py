@@ -2,7 +2,7 @@
 
 from recon3d.multiview.agreement import Agreement, judge_agreement
 from recon3d.multiview.follow import follow_people
-from recon3d.multiview.frames import ImageFit, to_rig_image, to_rig_pixels
+from recon3d.multiview.frames import ImageFit, check_fit, to_rig_image, to_rig_pixels
 from recon3d.multiview.noise import NoiseScale, estimate_noise
 from recon3d.multiview.people import Claim, Identities, PeopleTracker, Somebody
 from recon3d.multiview.plausible import refuse_all
@@ -35,6 +35,7 @@ __all__ = [
     "Views",
     "align_in_time",
     "check_cameras",
+    "check_fit",
     "estimate_noise",
     "follow_people",
     "judge_agreement",

@@ -31,6 +31,16 @@ def to_rig_pixels(seen: Keypoints2D, camera: Camera, fit: ImageFit = "refuse") -
     return replace(seen, xy=xy, box=box, sigma_px=sigma, size=camera.intrinsics.size)
 
 
+def check_fit(size: tuple[int, int], camera: Camera, fit: ImageFit = "refuse") -> None:
+    """Refuse images of another shape than the calibrated one, unless it is said how they came about.
+
+    Raises:
+        CameraError: as `to_rig_pixels`.
+    """
+    if size != camera.intrinsics.size:
+        _fitted(size, camera, fit, camera.name)
+
+
 def to_rig_image(
     image: UInt8[np.ndarray, "height width 3"], camera: Camera, fit: ImageFit = "refuse"
 ) -> UInt8[np.ndarray, "rows columns 3"]:

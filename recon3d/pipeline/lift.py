@@ -24,7 +24,19 @@ from recon3d.monocular.points import columns
 from recon3d.monocular.world import PersonView, in_line, in_space, lift, observe
 from recon3d.motion.ground import UP_RAD, Ground, ground_of
 from recon3d.motion.prior import body_size
-from recon3d.multiview import Agreement, Calibrated, Claim, Identities, ImageFit, NoiseScale, Seen, Somebody, to_rig_image, to_rig_pixels
+from recon3d.multiview import (
+    Agreement,
+    Calibrated,
+    Claim,
+    Identities,
+    ImageFit,
+    NoiseScale,
+    Seen,
+    Somebody,
+    check_fit,
+    to_rig_image,
+    to_rig_pixels,
+)
 from recon3d.pipeline.assemble import Result, assemble, check_out, exported, own_files, write_take_toml
 from recon3d.pipeline.inputs import fingerprint
 from recon3d.pipeline.job import Progress, silent
@@ -38,7 +50,7 @@ from recon3d.records import Frame, Keypoints2D
 from recon3d.records.keypoints3d import together
 from recon3d.skeleton import STATURE_M, Layout, armature_of, load_armature, load_layout
 from recon3d.skeleton.armature_file import HUMAN
-from recon3d.video import SUFFIXES, Video, ahead, open_video
+from recon3d.video import SUFFIXES, Video, ahead, open_video, told_fov_deg
 
 _MARGIN = 81  # frames of the neighbouring windows that the lifter is shown
 _SHORTEST_S, _SHORTEST_SHARE = 0.4, 0.5  # somebody seen for less, also of a short take, is nobody
@@ -147,6 +159,8 @@ def _checked(job: LiftJob) -> tuple[Video | Seen, _Known]:
     name = _name(job, rig)
     if video:
         source: Video | Seen = open_video(name, job.input)
+        if rig is not None:
+            check_fit(source.size, rig[name], job.image_fit)
     else:
         size = None if rig is None else rig[name].intrinsics.size
         source = open_keypoints(job.input, name, KeypointOptions(job.fps, size, job.layout))
@@ -181,12 +195,13 @@ def _known(job: LiftJob, rig: CameraRig | None, name: str, source: Video | Seen)
             return _Known(camera, True, tuple(notes))
         return _Known(level(name, camera.intrinsics), False, tuple(notes))
     size = source.size if isinstance(source, Video) else source.window(slice(0, 1)).size
-    if not own.fov:
+    fov = own.fov or (told_fov_deg(job.input, size) if isinstance(source, Video) else None)
+    if fov is None:
         notes.append(
             f"The lens was taken to see {USUAL_FOV_DEG:.0f} degrees along the picture's longer side (--fov, or a calibrated --rig tells). "
             "Were its focal length 30 % another, distances to the camera would be too, and angles a few degrees off."
         )
-    return _Known(level(name, pinhole(size, own.fov or USUAL_FOV_DEG)), False, tuple(notes))
+    return _Known(level(name, pinhole(size, fov or USUAL_FOV_DEG)), False, tuple(notes))
 
 
 def _facts(job: LiftJob, camera: str) -> dict[str, object]:

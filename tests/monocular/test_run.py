@@ -106,6 +106,7 @@ def test_a_run_that_was_cut_goes_on_as_if_it_had_not_been(files, tmp_path):
     for name, value in whole["network"].items():
         torch.testing.assert_close(again["network"][name], value)
     assert "hdm05_n_mm" in (tmp_path / "cut" / "log.jsonl").read_text()
+    assert (tmp_path / "cut" / "loss.png").read_bytes()[:4] == b"\x89PNG"
 
 
 @pytest.mark.parametrize("kind", ["mlp", "tcn"])

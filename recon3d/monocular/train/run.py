@@ -18,6 +18,7 @@ from recon3d.metrics import aligned_error, scaled_error
 from recon3d.monocular.points import EVALUATED, JOINTS
 from recon3d.monocular.train.mocap import Clips, read_clips
 from recon3d.monocular.train.network import FrameMlp, FrameTcn, Lift
+from recon3d.monocular.train.plot import plot_run
 from recon3d.monocular.train.sample import Batch, Sampler, SampleSettings
 
 # Frames of a window: many short ones, as unlike each other as can be, until half of the run is over; then longer ones.
@@ -107,6 +108,7 @@ def train(settings: TrainSettings) -> Path:
             with open(settings.out / "log.jsonl", "a", encoding="utf-8") as stream:
                 stream.write(json.dumps(entry) + "\n")
             log.info("%s", entry)
+            plot_run(settings.out / "log.jsonl", settings.out / "loss.png")
             network.train()
     batches.close()
     (settings.out / "settings.json").write_text(json.dumps({k: str(v) for k, v in asdict(settings).items()}, indent=1), encoding="utf-8")
