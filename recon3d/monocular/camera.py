@@ -1,14 +1,19 @@
 """A camera of which little is known: what its lens is taken to be, and where up and the floor are."""
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Float
 
 from recon3d.errors import CameraError
 from recon3d.geometry import SE3, SO3, Camera, Intrinsics
 from recon3d.motion.ground import Ground, axes_for
+from recon3d.records import Motion
 
 USUAL_FOV_DEG = 60.0
 """Along the longer side of the picture: phones have 63 to 70 (less where they steady the picture), webcams 55 to 70."""
+ASSUMED_SHARE, TOLD_SHARE = 0.15, 0.03
+"""Standard deviation of focal lengths, as a share: of one that is assumed, of one that a file tells."""
 FOV_RANGE_DEG = (5.0, 150.0)
 _LEVEL = SO3(np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]]))  # cam_from_world of one that looks along +y
 _EYE_M = 1.5
@@ -34,6 +39,14 @@ def pinhole(size: tuple[int, int], fov_deg: float) -> Intrinsics:
 def level(name: str, intrinsics: Intrinsics) -> Camera:
     """A camera that looks straight ahead from the height of eyes, before anything is known of it."""
     return Camera(name, intrinsics, SE3(_LEVEL, -(_LEVEL @ np.array([0.0, 0.0, _EYE_M]))))
+
+
+def doubting_lens(found: Motion, camera: Camera, share: float) -> Motion:
+    """The same, as uncertain as a focal length that is known to this share makes it: distances from the camera grow with it."""
+    if not share:
+        return found
+    away = found.poses().translation - camera.centre
+    return replace(found, covariance=found.covariance + share**2 * away[..., :, None] * away[..., None, :])
 
 
 def stood(camera: Camera, ground: Ground, middle: Float[np.ndarray, "3"]) -> Camera:

@@ -18,7 +18,7 @@ from recon3d.io import KeypointOptions
 from recon3d.io.keypoints import open_keypoints
 from recon3d.monocular import NetworkLifter, shipped
 from recon3d.monocular.blazepose import BlazePoseLifter
-from recon3d.monocular.camera import USUAL_FOV_DEG, level, pinhole, stood
+from recon3d.monocular.camera import ASSUMED_SHARE, TOLD_SHARE, USUAL_FOV_DEG, doubting_lens, level, pinhole, stood
 from recon3d.monocular.lifter import STANDARD_M, Lifted, Lifter
 from recon3d.monocular.points import columns
 from recon3d.monocular.world import PersonView, in_line, in_space, lift, observe
@@ -95,10 +95,18 @@ class LiftJob:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Known:
-    """What is known before anything was seen: the camera, whether it stands in the world, what was assumed."""
+    """What is known before anything was seen.
+
+    Attributes:
+        camera: its lens, and its pose if ``placed``.
+        placed: whether it stands in the world.
+        lens_share: standard deviation of its focal length, as a share.
+        notes: what was assumed.
+    """
 
     camera: Camera
     placed: bool
+    lens_share: float
     notes: tuple[str, ...]
 
 
@@ -129,7 +137,7 @@ def _lift(job: LiftJob, progress: Progress) -> Result:
     lifters = _lifters(job, source, known.camera, seen, cast, progress)
     placed, camera = _camera(job, known, seen, cast, take, whose, lifters)
     worlds = _worlds(job, camera, seen, cast, take, placed, lifters, progress)
-    motions = _motions(job, camera, seen, cast, take, worlds, prints, progress)
+    motions = _motions(job, camera, known.lens_share, seen, cast, take, worlds, prints, progress)
     stages = [evidence, whose, placed, worlds, motions]
     readers = world_readers(worlds.windows("people"))
     people = [Person(one, name, motion_readers(motions.windows(str(one)))) for one, name in cast.names.items()]
@@ -192,8 +200,8 @@ def _known(job: LiftJob, rig: CameraRig | None, name: str, source: Video | Seen)
             raise InputError("the rig says what the lens sees; --fov is for cameras that are not known")
         camera = rig[name]
         if not rig.unknown & {"scale", "up"}:
-            return _Known(camera, True, tuple(notes))
-        return _Known(level(name, camera.intrinsics), False, tuple(notes))
+            return _Known(camera, True, 0.0, tuple(notes))
+        return _Known(level(name, camera.intrinsics), False, 0.0, tuple(notes))
     size = source.size if isinstance(source, Video) else source.window(slice(0, 1)).size
     fov = own.fov or (told_fov_deg(job.input, size) if isinstance(source, Video) else None)
     if fov is None:
@@ -201,7 +209,8 @@ def _known(job: LiftJob, rig: CameraRig | None, name: str, source: Video | Seen)
             f"The lens was taken to see {USUAL_FOV_DEG:.0f} degrees along the picture's longer side (--fov, or a calibrated --rig tells). "
             "Were its focal length 30 % another, distances to the camera would be too, and angles a few degrees off."
         )
-    return _Known(level(name, pinhole(size, fov or USUAL_FOV_DEG)), False, tuple(notes))
+    share = 0.0 if own.fov else ASSUMED_SHARE if fov is None else TOLD_SHARE
+    return _Known(level(name, pinhole(size, fov or USUAL_FOV_DEG)), False, share, tuple(notes))
 
 
 def _facts(job: LiftJob, camera: str) -> dict[str, object]:
@@ -449,6 +458,7 @@ def _worlds(
 def _motions(
     job: LiftJob,
     camera: Camera,
+    lens_share: float,
     seen: StoredKeypoints,
     cast: Cast,
     take: Take,
@@ -458,7 +468,7 @@ def _motions(
 ) -> Stage:
     """Everybody's motion in window files."""
     settings, stature = job.settings.motion, _stature(job)
-    stage = take.stage("motion", [worlds.folder.name, asdict(settings), prints.get("armature file")])
+    stage = take.stage("motion", [worlds.folder.name, asdict(settings), prints.get("armature file"), lens_share])
     if stage.complete:
         return stage
     armature = stature.of(motion.chosen_armature(settings, seen.layout))
@@ -471,6 +481,7 @@ def _motions(
     for person in cast.names:
         body = motion.measure([motion.sample(part) for part in windows(person)], seen.layout, settings, stature)
         for k, part in enumerate(motion.solve_windows(windows(person), body, settings)):
+            part = doubting_lens(part, camera, lens_share)
             io.write_motion(stage.path(str(person), k), [lambda part=part: part])
             at += len(part)
             progress("solving motion", at, total)

@@ -101,6 +101,17 @@ def test_a_wrong_lens_costs_what_is_said(seen, tmp_path, whole):
     assert max(poses) < poses[0] + 25
 
 
+def test_a_lens_that_is_not_known_is_in_the_covariance(seen, tmp_path):
+    spread = []
+    for k, fov in enumerate((60.0, 0.0)):
+        (tmp_path / str(k)).mkdir()
+        take = alone(seen, tmp_path / str(k), fov=fov, height=1.72).take
+        motion, camera = io.read_motion(take.motion("0")), io.read_rig(take.folder / "rig.toml").cameras[0]
+        far = np.linalg.norm(motion.translation - camera.centre, axis=-1)
+        spread.append(np.trace(motion.covariance[:, 0], axis1=-2, axis2=-1) / far**2)
+    assert np.median(spread[1] - spread[0]) == pytest.approx(0.15**2, rel=1e-3)
+
+
 def test_again_with_other_settings(lifted, tmp_path):
     copy = tmp_path / "take"
     shutil.copytree(lifted.take.folder, copy)
@@ -138,7 +149,7 @@ def half(record):
 
 def test_half_a_body_all_the_time(seen, tmp_path):
     """Legs that nobody sees are far less certain than arms."""
-    motion = io.read_motion(alone(half(seen), tmp_path, height=1.72).take.motion("0"))
+    motion = io.read_motion(alone(half(seen), tmp_path, fov=60.0, height=1.72).take.motion("0"))
     spread = np.trace(motion.covariance - motion.covariance[:, :1], axis1=-2, axis2=-1)  # beside what the whole body is off by
     about = {n: float(np.median(spread[:, motion.armature.index(n)])) for n in ("left_ankle", "right_ankle", "left_elbow", "right_elbow")}
     assert min(about["left_ankle"], about["right_ankle"]) > 1.3 * max(about["left_elbow"], about["right_elbow"])
