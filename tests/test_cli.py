@@ -133,3 +133,35 @@ def test_import_rig(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "cam03" in done.stdout
     assert (tmp_path / "rig.toml").is_file()
+
+
+def test_lift_one_camera_and_compare(tmp_path):
+    """Keypoints of one camera to a take, scored against the same camera's take, and solved again."""
+    arguments = ("lift", BALANCE4 / "openpose" / "cam01", "--fps", "60", "--rig", RIG, "--height", "1.72", "--frames", ":30")
+    done = recon3d(*arguments, "-o", tmp_path / "a")
+    assert done.returncode == 0, done.stderr
+    assert "cam01" in done.stdout and "30 frames" in done.stdout
+    done = recon3d(*arguments, "-o", tmp_path / "b", "--against", tmp_path / "a")
+    assert done.returncode == 0, done.stderr
+    assert "PA-MPJPE 0.0 mm" in squeezed(done.stdout)
+    done = recon3d("motion", tmp_path / "a", "--armature", "smpl_24")
+    assert done.returncode == 0, done.stderr
+    assert io.read_motion(tmp_path / "a" / "motion" / "0.npz").armature.skeleton.name == "smpl_24"
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("--fov", "500"), "degrees"),
+        (("--height", "180"), "metres"),
+        (("--rig", RIG), "image size"),
+        (("--lifter", "blazepose"), "needs a video"),
+    ],
+)
+def test_lift_refuses(tmp_path, more, words):
+    rig = ("--rig", RIG) if "--rig" not in more and "--fov" not in more else ()
+    source = BALANCE4 / "openpose" / "cam01" if words != "image size" else BALANCE4 / "videos" / "cam01.mp4"
+    done = recon3d("lift", source, "--fps", "60", *rig, *more, "-o", tmp_path / "a")
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert words in squeezed(done.stderr) or "another shape" in squeezed(done.stderr)
+    assert not (tmp_path / "a" / "motion").exists()

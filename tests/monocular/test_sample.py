@@ -10,7 +10,7 @@ from recon3d.monocular.lifter import STANDARD_M
 from recon3d.monocular.points import JOINTS, POINTS
 from recon3d.monocular.train.mocap import BONES, Clips, foot_frame
 from recon3d.monocular.train.noise import DetectorNoise, detect, measured
-from recon3d.monocular.train.sample import Sampler, SampleSettings
+from recon3d.monocular.train.sample import Sampler, SampleSettings, _bent
 from recon3d.synthetic import NoiseSettings, make_person, make_rig, make_world
 
 EXACT = SampleSettings(augment=False, noise=None, up_known=1.0, layout="halpe_26")
@@ -158,3 +158,18 @@ def test_noise_of_a_take_is_measured(tmp_path):
     found = measured(tmp_path, 60)
     assert abs(found["lasting"] / 0.012 - 1) < 0.15 and abs(found["changing"] / 0.004 - 1) < 0.15
     assert abs(found["told"] / (0.008 / np.hypot(0.012, 0.004)) - 1) < 0.2 and found["memory_s"] < 0.03
+
+
+def test_bent_bodies_keep_their_bones():
+    rng = np.random.default_rng(5)
+    own = clips()
+    rows = np.stack([np.arange(30), np.arange(100, 130)])
+    joints, points = own.joints[rows].astype(float), own.points()[rows].astype(float)
+    bent, bent_points = _bent(joints, points, rng)
+    for parent, child in BONES:
+        a, b = JOINTS.index(parent), JOINTS.index(child)
+        before, after = (np.linalg.norm(j[:, :, a] - j[:, :, b], axis=-1) for j in (joints, bent))
+        np.testing.assert_allclose(after, before, atol=1e-9)
+    assert np.abs(bent - joints).max() > 0.05
+    for name in ("left_wrist", "right_knee", "left_shoulder"):
+        np.testing.assert_allclose(bent_points[:, :, POINTS.index(name)], bent[:, :, JOINTS.index(name)], atol=1e-6)

@@ -20,6 +20,27 @@ _LAYOUTS = (("coco_17", 0.3), ("body_25", 0.2), ("halpe_26", 0.2), ("mediapipe_3
 _UPPER = np.array([not any(p in n for p in ("pelvis", "hip", "knee", "ankle", "toes")) for n in JOINTS])
 _UPPER_POINTS = np.array([not any(p in n for p in ("pelvis", "hip", "knee", "ankle", "toe", "heel")) for n in POINTS])
 _SWAPPED = mirrored(POINTS)
+_BENT_SHARE = 0.35  # of windows, for each of the turns below
+
+
+def _beyond(names: tuple[str, ...], side: str, parts: tuple[str, ...]) -> np.ndarray:
+    return np.flatnonzero([n.startswith(side) and any(p in n for p in parts) for n in names])
+
+
+# About which joint what turns, and how far (rad, one sigma): the trunk, arms and legs as a whole, forearms.
+_TURNED: tuple[tuple[str, np.ndarray, np.ndarray, float], ...] = (
+    ("pelvis", np.flatnonzero(_UPPER), np.flatnonzero(_UPPER_POINTS), 0.3),
+    *(
+        (f"{side}_{pivot}", _beyond(JOINTS, side, parts), _beyond(POINTS, side, parts), spread)
+        for side in ("left", "right")
+        for pivot, parts, spread in (
+            ("shoulder", ("elbow", "wrist"), 0.5),
+            ("elbow", ("wrist",), 0.3),
+            ("hip", ("knee", "ankle", "toe", "heel"), 0.3),
+        )
+    ),
+)
+_ANY_WAY = 0.12  # of windows are seen from anywhere, with the camera turned anyhow: as somebody who lies or tumbles is seen
 _USUAL_NOISE = DetectorNoise()
 _MIRROR = np.array([-1.0, 1.0, 1.0], np.float32)
 
@@ -97,11 +118,12 @@ class Sampler:
             other = self._windows(size, frames)
             chosen = (rng.random(size) < 0.15)[:, None, None, None]
             joints, points = _mixed(chosen, joints, points, other[3], other[4])
+            joints, points = _bent(joints, points, rng)
             joints, points = _resized(joints, points, rng)
             turned = (rng.random(size) < 0.5)[:, None, None, None]
             joints = np.where(turned, (joints * _MIRROR)[:, :, mirrored(JOINTS)], joints)
             points = np.where(turned, (points * _MIRROR)[:, :, _SWAPPED], points)
-        view, up, place = _camera(joints, rng, own.tilt)
+        view, up, place = _camera(joints, rng, own.tilt, _ANY_WAY if own.augment else 0.0)
         seen = np.einsum("bij,bfpj->bfpi", view, points) + place[:, None, None]
         depth = np.where(seen[..., 2] > 0.2, seen[..., 2], np.nan)
         clean = seen[..., :2] / depth[..., None]
@@ -207,6 +229,20 @@ def _mixed(
     )
 
 
+def _bent(joints: np.ndarray, points: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Limbs and the upper body turned against the pelvis, by the same all the while: poses that nobody was recorded in."""
+    size = len(joints)
+    axes = _pelvis_axes(joints)
+    joints, points = joints.copy(), points.copy()
+    for pivot, moved, moved_points, spread in _TURNED:
+        vector = rng.normal(0, spread, (size, 3)) * (rng.random((size, 1)) < _BENT_SHARE)
+        turn = np.einsum("bfij,bjk,bflk->bfil", axes, SO3.exp(vector).matrix, axes)
+        at = joints[:, :, [JOINTS.index(pivot)]].copy()
+        for places, chosen in ((joints, moved), (points, moved_points)):
+            places[:, :, chosen] = at + np.einsum("bfij,bfpj->bfpi", turn, places[:, :, chosen] - at)
+    return joints, points
+
+
 def _resized(joints: np.ndarray, points: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Bones longer and shorter, both sides alike; points go with the joint that they ride on."""
     size = len(joints)
@@ -237,7 +273,7 @@ def _carrier(name: str) -> str:
     return f"{side}_ankle" if part in ("heel", "big_toe", "small_toe") else "head"
 
 
-def _camera(joints: np.ndarray, rng: np.random.Generator, tilt: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _camera(joints: np.ndarray, rng: np.random.Generator, tilt: bool, any_way: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """camera_from_world of each window, and the world's up in the camera."""
     size = len(joints)
     middle = joints[:, :, 0].mean(1)
@@ -247,6 +283,8 @@ def _camera(joints: np.ndarray, rng: np.random.Generator, tilt: bool) -> tuple[n
     steep = rng.random(size) < (0.1 if tilt else 0.0)
     rise = np.where(steep, rng.uniform(-0.5, 1.2, size), rise)
     rise = np.clip(rise, -0.7, 1.3)
+    anyhow = rng.random(size) < any_way
+    rise = np.where(anyhow, np.arcsin(rng.uniform(-1, 1, size)), rise)
     towards = np.stack([np.cos(rise) * np.cos(heading), np.cos(rise) * np.sin(heading), np.sin(rise)], -1)  # from the person
     place = middle + far[:, None] * towards
     forward = -towards
@@ -254,6 +292,7 @@ def _camera(joints: np.ndarray, rng: np.random.Generator, tilt: bool) -> tuple[n
     right /= np.linalg.norm(right, axis=-1, keepdims=True)
     level = np.stack([right, np.cross(forward, right), forward], -2)
     roll = rng.normal(0, 0.06, size) + np.where(rng.random(size) < (0.05 if tilt else 0.0), rng.uniform(-0.8, 0.8, size), 0.0)
+    roll = np.where(anyhow, rng.uniform(-np.pi, np.pi, size), roll)
     aside = rng.normal(0, 0.18, (size, 2))
     turn = SO3.exp(np.stack([aside[:, 0], aside[:, 1], roll], -1)).matrix @ level
     return turn, turn[:, :, 2], -(turn @ place[..., None])[..., 0]
