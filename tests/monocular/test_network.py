@@ -7,7 +7,7 @@ import torch
 from recon3d.metrics import aligned_error, scaled_error
 from recon3d.monocular.lifter import NetworkLifter, PointsOfView, attention, whitener
 from recon3d.monocular.points import JOINTS, POINTS
-from recon3d.monocular.train.export import export
+from recon3d.monocular.train.export import export, weights_of
 from recon3d.monocular.train.network import EXTRA, Lift
 from recon3d.monocular.train.run import masks, whitened
 
@@ -48,6 +48,14 @@ def test_what_runs_is_what_was_trained(network):
             want = made(*(torch.from_numpy(value) for value in given.values()))
         for got, expected in zip(session.run(None, given), want, strict=True):
             np.testing.assert_allclose(got, expected.numpy(), atol=2e-4)
+
+
+def test_weights_come_back_from_the_file(network):
+    made, path = network
+    found = weights_of(path)
+    assert set(found) == set(made.state_dict())
+    for name, value in made.state_dict().items():
+        torch.testing.assert_close(found[name], value, msg=name)
 
 
 def test_a_causal_network_does_not_know_the_future(network):

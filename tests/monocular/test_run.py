@@ -8,6 +8,7 @@ import torch
 
 from recon3d.errors import InputError
 from recon3d.monocular.points import JOINTS
+from recon3d.monocular.train.export import export
 from recon3d.monocular.train.mocap import read_clips
 from recon3d.monocular.train.run import TrainSettings, train
 from recon3d.synthetic import make_person
@@ -107,6 +108,16 @@ def test_a_run_that_was_cut_goes_on_as_if_it_had_not_been(files, tmp_path):
         torch.testing.assert_close(again["network"][name], value)
     assert "hdm05_n_mm" in (tmp_path / "cut" / "log.jsonl").read_text()
     assert (tmp_path / "cut" / "loss.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_run_may_go_on_from_a_network_that_is_there(files, tmp_path):
+    settings = TrainSettings(*files, out=tmp_path / "a", total_steps=1, frames=64, threads=1)
+    first = torch.load(train(settings), weights_only=True)
+    noise = torch.Generator().manual_seed(0)  # as a network has that has learned more than one step
+    trained = {n: v + 0.01 * torch.randn(v.shape, generator=noise) for n, v in first["average"].items()}
+    export(trained, tmp_path / "a.onnx")
+    more = torch.load(train(replace(settings, out=tmp_path / "b", begin=tmp_path / "a.onnx", rate=1e-9)), weights_only=True)
+    torch.testing.assert_close(more["network"]["blocks.0.asked.weight"], trained["blocks.0.asked.weight"], atol=2e-3, rtol=0)
 
 
 @pytest.mark.parametrize("kind", ["mlp", "tcn"])

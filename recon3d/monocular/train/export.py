@@ -31,6 +31,29 @@ def export(weights: dict[str, torch.Tensor], path: Path) -> None:
     _halve(path)
 
 
+def weights_of(path: Path) -> dict[str, torch.Tensor]:
+    """The weights that a file was written with, as far as half precision keeps them: to train on from a network that is there."""
+    import onnx
+    from onnx import numpy_helper
+
+    graph = onnx.load(str(path)).graph
+    held = {t.name.removesuffix("_16"): torch.from_numpy(numpy_helper.to_array(t).astype("float32")) for t in graph.initializer}
+    made_by = {node.output[0]: node for node in graph.node}
+    out = {name: value for name, value in held.items() if "::" not in name}
+    named: set[str] = set()
+    # A matrix has no name of its own in the file; the bias that is added to what it makes has.
+    for node in graph.node:
+        biases = [name for name in node.input if name.endswith(".bias") and name in held] if node.op_type == "Add" else []
+        for bias in biases:
+            product = next(made_by[name] for name in node.input if name in made_by and made_by[name].op_type == "MatMul")
+            matrix = next(name for name in product.input if name in held)
+            out[f"{bias.removesuffix('.bias')}.weight"] = held[matrix].T.contiguous()
+            named.add(matrix)
+    (alone,) = (name for name in held if "::" in name and name not in named)
+    out["across.weight"] = held[alone].T.contiguous()
+    return out
+
+
 def _halve(path: Path) -> None:
     """Weights as 16-bit numbers, cast back when they are loaded: half the size, and the arithmetic stays as it was."""
     import numpy as np

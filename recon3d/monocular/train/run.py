@@ -16,6 +16,7 @@ from tyro.conf import arg
 
 from recon3d.metrics import aligned_error, scaled_error
 from recon3d.monocular.points import EVALUATED, JOINTS
+from recon3d.monocular.train.export import weights_of
 from recon3d.monocular.train.mocap import Clips, read_clips
 from recon3d.monocular.train.network import FrameMlp, FrameTcn, Lift
 from recon3d.monocular.train.plot import plot_run
@@ -53,6 +54,8 @@ class TrainSettings:
     """In a batch."""
     rate: float = 3e-3
     """Largest learning rate of matrices."""
+    begin: Path | None = None
+    """A network (.onnx) to go on from, with a run of its own: the shipped one, for people who move in other ways."""
     seed: int = 0
     """Of everything drawn."""
     threads: int = 2
@@ -66,6 +69,8 @@ def train(settings: TrainSettings) -> Path:
     settings.out.mkdir(parents=True, exist_ok=True)
     training, hdm05, cmu = read_clips(settings.mocap, settings.body)
     network = {"lift": Lift, "mlp": FrameMlp, "tcn": FrameTcn}[settings.kind]()
+    if settings.begin is not None:
+        network.load_state_dict(weights_of(settings.begin))
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
     optimisers = _optimisers(network, settings.rate)
     path, step = settings.out / "checkpoint.pt", 0
