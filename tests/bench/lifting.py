@@ -17,13 +17,12 @@ from jaxtyping import Float
 from recon3d import io, motion
 from recon3d.geometry import Camera
 from recon3d.geometry.threads import single_threaded
-from recon3d.metrics import aligned_error, scaled_error
-from recon3d.metrics.points import CHI2_95_3
+from recon3d.metrics import aligned_error
 from recon3d.monocular import JOINTS, NetworkLifter, PointsOfView, shipped
-from recon3d.monocular.lifter import attention, whitener
 from recon3d.monocular.points import EVALUATED, POINTS
 from recon3d.monocular.train.mocap import Clips, read_clips
-from recon3d.monocular.train.sample import Batch, Sampler, SampleSettings
+from recon3d.monocular.train.sample import Batch, Sampler
+from recon3d.monocular.train.scores import USUAL, judged
 from recon3d.monocular.world import PersonView, lift
 from recon3d.motion.prior import body_size
 from recon3d.pipeline import Job, LiftJob, Settings, Take, lift_take
@@ -39,8 +38,6 @@ WINDOWS, FRAMES = 96, 81
 BASELINES = Path(__file__).parents[1] / "data" / "lifting"
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 JUDGED = slice(50, 100)
-SEEN = SampleSettings(augment=False, up_known=0.0, layout="coco_17", fps=30.0)
-COLUMNS = [JOINTS.index(name) for name in EVALUATED]
 
 
 def run() -> list[Result]:
@@ -59,14 +56,14 @@ def unseen_people() -> list[Result]:
     for seed in SEEDS:
         batch = _sample(hdm05, seed)
         for name, session in sessions.items():
-            n, pa, share = _judge(session, batch)
-            scores[name]["n"].append(n)
-            scores[name]["pa"].append(pa)
+            score = judged(session, batch)
+            scores[name]["n"].append(score.n_mm)
+            scores[name]["pa"].append(score.pa_mm)
             if name == "lift":
-                inside.append(abs(share - 0.95))
-        n, pa, _ = _judge(sessions["lift"], _sample(cmu, seed))
-        scores["cmu"]["n"].append(n)
-        scores["cmu"]["pa"].append(pa)
+                inside.append(abs(score.inside - 0.95))
+        score = judged(sessions["lift"], _sample(cmu, seed))
+        scores["cmu"]["n"].append(score.n_mm)
+        scores["cmu"]["pa"].append(score.pa_mm)
     out = [
         result("lifting.hdm05_n_mm", scores["lift"]["n"], "mm", 80.0, "lower", SEEDS),
         result("lifting.hdm05_pa_mm", scores["lift"]["pa"], "mm", 55.0, "lower", SEEDS),
@@ -93,26 +90,7 @@ def _session(path: Path) -> Any:
 
 
 def _sample(clips: Clips, seed: int) -> Batch:
-    return Sampler(clips, SEEN, 10_000 + seed).batch(WINDOWS, FRAMES)
-
-
-def _judge(session: Any, batch: Batch) -> tuple[float, float, float]:
-    """N- and PA-MPJPE, and the share of joints inside their ellipsoid (NaN for baselines)."""
-    wanted = {one.name for one in session.get_inputs()}
-    given = {"points": batch.points, "extra": batch.extra, "time": batch.time}
-    given["mask"] = np.stack([attention(there > 0, False) for there in batch.there])
-    answers = session.run(None, {name: value for name, value in given.items() if name in wanted})
-    cut = (FRAMES - answers[0].shape[1]) // 2
-    rows = slice(cut, FRAMES - cut)
-    good = batch.there[:, rows] > 0
-    found, true = answers[0][good], batch.joints[:, rows][good]
-    n = float(scaled_error(found[:, COLUMNS], true[:, COLUMNS]).mean())
-    pa = float(aligned_error(found[:, COLUMNS], true[:, COLUMNS]).mean())
-    if len(answers) == 1:
-        return n, pa, float("nan")
-    white = (whitener(answers[1][:, rows][good].astype(float)) @ (found - true)[..., None])[..., 0]
-    known = np.broadcast_to(batch.known[:, None] > 0, (*good.shape, len(JOINTS)))[good]
-    return n, pa, float(((white**2).sum(-1) <= CHI2_95_3)[:, 1:][known[:, 1:]].mean())
+    return Sampler(clips, USUAL, 10_000 + seed).batch(WINDOWS, FRAMES)
 
 
 @dataclass(frozen=True)

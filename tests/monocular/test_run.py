@@ -10,7 +10,9 @@ from recon3d.errors import InputError
 from recon3d.monocular.points import JOINTS
 from recon3d.monocular.train.export import export
 from recon3d.monocular.train.mocap import read_clips
+from recon3d.monocular.train.network import Lift
 from recon3d.monocular.train.run import TrainSettings, train
+from recon3d.monocular.train.scores import ScoreSettings, scores
 from recon3d.synthetic import make_person
 
 NAMES = [
@@ -124,3 +126,14 @@ def test_a_run_may_go_on_from_a_network_that_is_there(files, tmp_path):
 def test_baselines_learn_from_the_same_windows(files, tmp_path, kind):
     made = train(TrainSettings(*files, out=tmp_path / kind, kind=kind, total_steps=2, frames=256, threads=1))
     assert torch.load(made, weights_only=True)["step"] == 2
+
+
+def test_scores_by_action_and_person(files, tmp_path):
+    torch.manual_seed(1)
+    made = Lift()
+    for value in made.parameters():
+        value.data += 0.01 * torch.randn(value.shape)
+    export(made.state_dict(), tmp_path / "a.onnx")
+    rows = list(scores(ScoreSettings(*files, network=tmp_path / "a.onnx")))
+    assert {"cmu cmu14", "hdm05 all", "cmu exact points"} <= {row.name for row in rows}
+    assert all(row.frames > 0 and row.pa_mm <= row.n_mm and 0 <= row.inside <= 1 for row in rows)

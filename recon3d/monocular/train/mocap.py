@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int
 from recon3d.errors import InputError
 from recon3d.geometry import SO3
 from recon3d.monocular.points import JOINTS, POINTS
+from recon3d.monocular.train.trunk import known_then, with_default_trunk
 
 HELD_OUT_FILE = "hdm05_cut11"
 HELD_OUT_PEOPLE = ("cmu14", "cmu05", "cmu12")
@@ -179,7 +180,8 @@ def _read(path: Path, landmarks: _Landmarks) -> Clips:
         person, name = data["clip_subject"].tolist(), data["clip_names"].tolist()
         turned = _head_turns(data) if "src_quat" in data.files else None
     column = [_SOURCE.index(_theirs(joint)) for joint in JOINTS]
-    joints, known = world[:, column], known[:, column]
+    joints = with_default_trunk(world[:, column], clip, path.stem).astype(np.float32)
+    known = known_then(known[:, column])
     # Runs without gaps, of clips that are in no better file.
     new = np.concatenate([[True], (np.diff(clip) != 0) | (np.diff(frame) != 1)])
     run = np.cumsum(new) - 1

@@ -252,10 +252,11 @@ def evaluate(kind: str, weights: dict[str, Tensor], sets: dict[str, Clips], batc
             found = predict(network, batch)
             cut = (frames - found.shape[1]) // 2
             inside = slice(cut, frames - cut)
-            good = batch.there[:, inside] > 0
-            a, b = found[good][:, _EVALUATED], batch.joints[:, inside][good][:, _EVALUATED]
-            n_off.append(scaled_error(a, b))
-            pa_off.append(aligned_error(a, b))
+            for window, (a, b) in enumerate(zip(found, batch.joints[:, inside], strict=True)):
+                joints = [j for j in _EVALUATED if batch.known[window, j]]
+                rows = batch.there[window, inside] > 0
+                n_off.append(scaled_error(a[rows][:, joints], b[rows][:, joints]))
+                pa_off.append(aligned_error(a[rows][:, joints], b[rows][:, joints]))
         out[f"{name}_n_mm"], out[f"{name}_pa_mm"] = float(np.concatenate(n_off).mean()), float(np.concatenate(pa_off).mean())
     return out
 

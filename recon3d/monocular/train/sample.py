@@ -40,6 +40,7 @@ _TURNED: tuple[tuple[str, np.ndarray, np.ndarray, float], ...] = (
         )
     ),
 )
+_LENGTH_SPREAD = {"shoulder": 0.2, "hip": 0.15}  # sources put these joints further in or out than people have them
 _ANY_WAY = 0.12  # of windows are seen from anywhere, with the camera turned anyhow: as somebody who lies or tumbles is seen
 _USUAL_NOISE = DetectorNoise()
 _MIRROR = np.array([-1.0, 1.0, 1.0], np.float32)
@@ -251,7 +252,7 @@ def _resized(joints: np.ndarray, points: np.ndarray, rng: np.random.Generator) -
     for parent, child in BONES:
         part = child.partition("_")[2] if child.startswith(("left_", "right_")) else child
         if part not in drawn:
-            drawn[part] = np.exp(rng.normal(0, 0.09, (size, 1, 1)))
+            drawn[part] = np.exp(rng.normal(0, _LENGTH_SPREAD.get(part, 0.09), (size, 1, 1)))
         a, b = JOINTS.index(parent), JOINTS.index(child)
         out[:, :, b] = out[:, :, a] + drawn[part] * (joints[:, :, b] - joints[:, :, a])
     moved = points.copy()
