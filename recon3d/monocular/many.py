@@ -6,14 +6,18 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from recon3d import motion
+from recon3d.arrays import finite_median, short_gaps
 from recon3d.geometry import CameraRig
 from recon3d.monocular.lifter import STANDARD_M, Lifter, PointsOfView, points_of_view
 from recon3d.monocular.points import JOINTS, POINTS, columns
 from recon3d.monocular.world import LASTING
+from recon3d.records import Keypoints3D, State
 
 _ENOUGH_VIEWS = 2
 _FEWEST_POINTS = 8  # of the lifter's, that a camera must see in a frame to be asked
-_WORTH = 0.05  # share of frames in which some joint is seen by too few, below which smoothness bridges it
+_TRUNK = 1.04  # from the hips to the neck, over that to the shoulders
+_START_M = 0.2
+_BRIDGED_S = 0.25  # for which smoothness knows better
 
 
 def with_expected(seen: motion.Observed, lifter: Lifter) -> motion.Observed:
@@ -27,7 +31,8 @@ def with_expected(seen: motion.Observed, lifter: Lifter) -> motion.Observed:
     rig = seen.pieces[0].rig
     xy, sigma = (np.concatenate([getattr(piece, name) for piece in seen.pieces], 1) for name in ("xy", "sigma_px"))
     weak = _weak(seen, xy)
-    if weak.any(1).mean() < _WORTH:
+    weak &= ~short_gaps(~weak, seen.world.time, _BRIDGED_S)
+    if not weak.any():
         return seen
     place, information = _asked(seen, rig, xy, sigma, lifter)
     known = weak & (np.trace(information, axis1=-2, axis2=-1) > 0)
@@ -38,7 +43,28 @@ def with_expected(seen: motion.Observed, lifter: Lifter) -> motion.Observed:
     covariance *= LASTING  # a limb that is hidden is guessed alike all the while
     chosen = [k for k in range(1, len(JOINTS)) if JOINTS[k] != "head_top"]
     prior = motion.PosePrior(tuple(JOINTS[k] for k in chosen), place[:, chosen], covariance[:, chosen], STANDARD_M)
-    return replace(seen, prior=prior)
+    return replace(seen, prior=prior, world=_started(seen.world, place))
+
+
+def _started(world: Keypoints3D, place: Float[np.ndarray, "frames lifted 3"]) -> Keypoints3D:
+    """Points that were not triangulated, where the lifter expects them: a start for the solver, and no evidence."""
+    at = {name: world.xyz[:, 0, world.layout.index(name)] for name in world.layout.points if name in JOINTS}
+    if not {f"{side}_{part}" for side in ("left", "right") for part in ("hip", "knee", "ankle", "shoulder")} <= set(at):
+        return world
+    hips, shoulders = (0.5 * (at[f"left_{part}"] + at[f"right_{part}"]) for part in ("hip", "shoulder"))
+    legs = [
+        np.linalg.norm(at[f"{s}_{a}"] - at[f"{s}_{b}"], axis=-1) for s in ("left", "right") for a, b in (("hip", "knee"), ("knee", "ankle"))
+    ]
+    size = 0.5 * sum(finite_median(leg) for leg in legs) + _TRUNK * finite_median(np.linalg.norm(shoulders - hips, axis=-1))
+    if not np.isfinite(size):
+        return world
+    xyz, state, covariance = world.xyz.copy(), world.state.copy(), world.covariance.copy()
+    for name in at:
+        k, column = JOINTS.index(name), world.layout.index(name)
+        there = hips + size / STANDARD_M * place[:, k]
+        rows = (state[:, 0, column] == State.MISSING) & np.isfinite(there).all(-1)
+        xyz[rows, 0, column], state[rows, 0, column], covariance[rows, 0, column] = there[rows], State.INFERRED, _START_M**2 * np.eye(3)
+    return replace(world, xyz=xyz, state=state, covariance=covariance)
 
 
 def _weak(seen: motion.Observed, xy: Float[np.ndarray, "views frames joints 2"]) -> Bool[np.ndarray, "frames lifted"]:
