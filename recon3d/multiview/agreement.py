@@ -40,6 +40,8 @@ class Agreement:
     @property
     def disagreeing(self) -> tuple[str, ...]:
         """Cameras whose residuals are far beyond the detections' scatter, worst first."""
+        if len(self.cameras) < 2:
+            return ()  # with nobody to disagree with
         scatter = np.nan_to_num(self.scatter_px, nan=_DISAGREE_PX)  # unknown in a take of a few frames
         beyond = (self.residual_px > _DISAGREE_RATIO * scatter) & (self.residual_px > _DISAGREE_PX)
         order = np.argsort(-np.nan_to_num(self.residual_px))

@@ -1,7 +1,7 @@
 """One camera: from a video or keypoints to skeletons in the world and files, stage by stage, as `run` does it for a rig."""
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -27,12 +27,9 @@ from recon3d.motion.prior import body_size
 from recon3d.multiview import (
     Agreement,
     Calibrated,
-    Claim,
-    Identities,
     ImageFit,
     NoiseScale,
     Seen,
-    Somebody,
     check_fit,
     to_rig_image,
     to_rig_pixels,
@@ -40,8 +37,9 @@ from recon3d.multiview import (
 from recon3d.pipeline.assemble import Result, assemble, check_out, exported, own_files, write_take_toml
 from recon3d.pipeline.inputs import fingerprint
 from recon3d.pipeline.job import Progress, silent
+from recon3d.pipeline.one_view import about_fit, people_of, residuals, views_of
 from recon3d.pipeline.people import FILE as EDITS
-from recon3d.pipeline.people import Cast, cast_of, identities_of
+from recon3d.pipeline.people import Cast, cast_of
 from recon3d.pipeline.scores import with_scores
 from recon3d.pipeline.settings import Settings, as_tables
 from recon3d.pipeline.summary import Person, summarise, write_report
@@ -53,7 +51,6 @@ from recon3d.skeleton.armature_file import HUMAN
 from recon3d.video import SUFFIXES, Video, ahead, open_video, told_fov_deg
 
 _MARGIN = 81  # frames of the neighbouring windows that the lifter is shown
-_SHORTEST_S, _SHORTEST_SHARE = 0.4, 0.5  # somebody seen for less, also of a short take, is nobody
 _LISTED = 5
 _FEWEST_POINTS = 6  # of the lifter's, in the median frame
 _SAMPLE_FRAMES = 1500  # that up and the floor are taken from
@@ -129,7 +126,7 @@ def _lift(job: LiftJob, progress: Progress) -> Result:
     evidence = _evidence(job, source, known.camera, prints, take, progress)
     seen = StoredKeypoints(evidence.windows(known.camera.name))
     _check_layout(seen.layout)
-    found, whose = _people(job, seen, take, evidence)
+    found, whose = people_of(job.settings.multiview, seen, take, evidence)
     if not found.people and not (take.folder / EDITS).is_file():
         each = "; ".join(f"{one.id}, {one.first:.2f} to {one.last:.2f} s: {one.reason}" for one in found.everybody[:_LISTED])
         raise InputError(f"nobody to lift in {job.input}: {each or 'no person was seen'}")
@@ -145,8 +142,15 @@ def _lift(job: LiftJob, progress: Progress) -> Result:
     assemble(take, rig, [seen], readers, people, stages)
     facts = _facts(job, known.camera.name)
     write_take_toml(take, {known.camera.name: job.input}, prints, stages, cast, facts, job.settings)
-    notes = [*known.notes, *placed.facts()["notes"], *found.notes]
-    summary = summarise([seen], readers, people, cast.refused, _unjudged(camera.name, len(seen.layout)), {}, notes, job.settings.multiview)
+    fits = {one.name: residuals(_views(job, camera, seen, cast, one.id), one.motions) for one in people}
+    notes = [
+        *known.notes,
+        *placed.facts()["notes"],
+        *found.notes,
+        *(text for name, (_, share) in fits.items() for text in about_fit(name, share)),
+    ]
+    judged = _judged(camera.name, np.stack([points for points, _ in fits.values()]))
+    summary = summarise([seen], readers, people, cast.refused, judged, {}, notes, job.settings.multiview)
     report = write_report(take, summary, rig, readers, people)
     return Result(take, summary, (*exported(take, job.settings.export), *report))
 
@@ -285,61 +289,8 @@ def _check_layout(layout: Layout) -> None:
         raise InputError(f"the lifter knows {known} of the points of the layout {layout.name}, too few to lift a person from")
 
 
-def _people(job: LiftJob, seen: StoredKeypoints, take: Take, evidence: Stage) -> tuple[Identities, Stage]:
-    """Who there is: everybody who was followed for long enough."""
-    settings = job.settings.multiview
-    stage = take.stage("people", [evidence.folder.name, asdict(settings)])
-    if not stage.complete:
-        points = columns(seen.layout)
-        frames: dict[int, list[np.ndarray]] = {}
-        for read in seen.readers():
-            window = read()
-            good = (window.confidence[..., points[points >= 0]] >= settings.min_confidence).sum(-1)
-            for person in np.unique(window.person_id[window.person_id >= 0]).tolist():
-                row, slot = np.nonzero(window.person_id == person)
-                frames.setdefault(person, []).append(np.stack([window.time[row], good[row, slot]]))
-        stage.finish(
-            {"everybody": [asdict(one) for one in _somebodies(frames, settings.people, float(seen.time[-1] - seen.time[0]))], "notes": []}
-        )
-    return identities_of(stage.facts()), stage
-
-
-def _somebodies(frames: Mapping[int, Sequence[np.ndarray]], most: int, length_s: float) -> list[Somebody]:
-    """People in the order of their appearance, then those who were refused and why; ``most`` 0 for everybody."""
-    found: list[tuple[int, np.ndarray, str | None]] = []
-    for track, parts in frames.items():
-        time, points = np.concatenate(parts, 1)
-        reason = None
-        if time[-1] - time[0] < min(_SHORTEST_S, _SHORTEST_SHARE * length_s):
-            reason = f"seen for {time[-1] - time[0]:.2f} s only"
-        elif np.median(points) < _FEWEST_POINTS:
-            reason = f"{np.median(points):.0f} points in the median frame, too few for a pose"
-        found.append((track, time, reason))
-    good = sorted((one for one in found if one[2] is None), key=lambda one: -len(one[1]))
-    if most:
-        good, more = good[:most], good[most:]
-        found = [one for one in found if one[2] is not None] + [(t, time, f"more than {most} people") for t, time, _ in more]
-    else:
-        found = [one for one in found if one[2] is not None]
-    ordered = sorted(good, key=lambda one: float(one[1][0])) + found
-    return [Somebody(k, (track,), float(time[0]), float(time[-1]), 1.0, reason) for k, (track, time, reason) in enumerate(ordered)]
-
-
-def _views(job: LiftJob, camera: Camera, seen: StoredKeypoints, claims: Sequence[Claim], person: int) -> Iterator[PersonView]:
-    """One person window by window; nothing where it is not seen."""
-    least = job.settings.multiview.min_confidence
-    for read in seen.readers():
-        window = read()
-        xy = np.full((len(window), len(seen.layout), 2), np.nan)
-        sigma = np.ones(xy.shape[:2])
-        for claim in claims:
-            if claim.person == person:
-                inside = (window.frame >= claim.first) & (window.frame < claim.stop)
-                row, slot = np.nonzero((window.person_id == claim.track) & inside[:, None])
-                xy[row], sigma[row] = window.xy[row, slot], window.sigma_px[row, slot]
-                xy[row] = np.where((window.confidence[row, slot] < least)[..., None], np.nan, xy[row])
-        time = camera.clock.to_world(window.time)
-        yield PersonView(camera, seen.layout, window.frame.copy(), time, xy, np.where(np.isfinite(sigma), sigma, 1.0))
+def _views(job: LiftJob, camera: Camera, seen: StoredKeypoints, cast: Cast, person: int) -> Iterator[PersonView]:
+    return views_of(camera, seen, cast.claims, person, job.settings.multiview.min_confidence)
 
 
 def _lifted(views: Iterator[PersonView], lifter: Lifter, up_known: bool) -> Iterator[tuple[PersonView, Lifted]]:
@@ -376,7 +327,7 @@ def _on_the_floor(
     middle = np.zeros(3)
     for person in cast.names:
         frames = 0
-        for view, lifted in _lifted(_views(job, camera, seen, cast.claims, person), lifters(person), up_known=False):
+        for view, lifted in _lifted(_views(job, camera, seen, cast, person), lifters(person), up_known=False):
             world = in_space(view, lifted, scale)
             found = ground_of(world.xyz[:, 0], world.time, world.layout)
             if found is not None and (best is None or found.sigma_rad < best.sigma_rad):
@@ -406,7 +357,7 @@ def _lifters(
 
     @functools.cache
     def watched(person: int) -> Lifter:
-        view = in_line(list(_views(job, camera, seen, cast.claims, person)))
+        view = in_line(list(_views(job, camera, seen, cast, person)))
         total = max(len(view), 1)
 
         def frames() -> Iterator[Frame]:
@@ -443,7 +394,7 @@ def _worlds(
     armature = _stature(job).of(motion.chosen_armature(job.settings.motion, seen.layout))
     scale = body_size(armature) / STANDARD_M
     total, at = len(seen.frame), 0
-    everybody = [_lifted(_views(job, camera, seen, cast.claims, person), lifters(person), True) for person in cast.names]
+    everybody = [_lifted(_views(job, camera, seen, cast, person), lifters(person), True) for person in cast.names]
     for k, parts in enumerate(zip(*everybody, strict=True)):
         for person, (_, lifted) in zip(cast.names, parts, strict=True):
             lifted.save(stage.path(f"lifted{person}", k))
@@ -474,7 +425,7 @@ def _motions(
     armature = stature.of(motion.chosen_armature(settings, seen.layout))
 
     def windows(person: int) -> Iterator[motion.Observed]:
-        for k, view in enumerate(_views(job, camera, seen, cast.claims, person)):
+        for k, view in enumerate(_views(job, camera, seen, cast, person)):
             yield observe(view, Lifted.load(worlds.path(f"lifted{person}", k)), armature, person)
 
     total, at = len(cast.names) * len(seen.frame), 0
@@ -489,9 +440,9 @@ def _motions(
     return stage
 
 
-def _unjudged(camera: str, joints: int) -> Calibrated:
-    """What many cameras would tell of each other."""
-    nothing = np.full(1, np.nan)
+def _judged(camera: str, residual_px: np.ndarray) -> Calibrated:
+    """What there is to say of the camera: how far skeletons lie from what it saw, (people, joints); nothing that others would tell."""
+    nothing, joints = np.full(1, np.nan), np.array([finite_median(column) for column in residual_px.T])
     noise = NoiseScale(np.ones(1), nothing.copy(), 0)
-    agreement = Agreement((camera,), nothing.copy(), np.full((1, joints), np.nan), nothing.copy(), np.full((1, 2), np.nan), nothing.copy())
-    return Calibrated(noise, agreement)
+    every = np.array([finite_median(joints)])
+    return Calibrated(noise, Agreement((camera,), every, joints[None], nothing.copy(), np.full((1, 2), np.nan), nothing.copy()))

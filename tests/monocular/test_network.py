@@ -58,6 +58,15 @@ def test_weights_come_back_from_the_file(network):
         torch.testing.assert_close(found[name], value, msg=name)
 
 
+def test_sigmas_are_as_much_wider_as_is_asked(network, tmp_path):
+    made, path = network
+    export(made.state_dict(), tmp_path / "wide.onnx", 1.7)
+    view = seen(8)
+    narrow, wide = (NetworkLifter(one).lift(view) for one in (path, tmp_path / "wide.onnx"))
+    np.testing.assert_allclose(wide.joints, narrow.joints, atol=1e-6)
+    np.testing.assert_allclose(wide.covariance, 1.7**2 * narrow.covariance, rtol=2e-2, atol=1e-3)
+
+
 def test_a_causal_network_does_not_know_the_future(network):
     lifter = NetworkLifter(network[1], threads=1, causal=True)
     take = seen(12)

@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 
 from recon3d.errors import InputError
-from recon3d.monocular.points import JOINTS
+from recon3d.monocular.points import JOINTS, POINTS
 from recon3d.monocular.train.export import export
 from recon3d.monocular.train.mocap import read_clips
 from recon3d.monocular.train.network import Lift
@@ -106,6 +107,7 @@ def test_a_run_that_was_cut_goes_on_as_if_it_had_not_been(files, tmp_path):
     assert torch.load(tmp_path / "cut" / "checkpoint.pt", weights_only=True)["step"] == 2
     again = torch.load(train(replace(cut, stop_after=0)), weights_only=True)
     assert again["step"] == 4
+    assert (tmp_path / "cut" / "lifter.onnx").stat().st_size < 12e6
     for name, value in whole["network"].items():
         torch.testing.assert_close(again["network"][name], value)
     assert "hdm05_n_mm" in (tmp_path / "cut" / "log.jsonl").read_text()
@@ -126,6 +128,9 @@ def test_a_run_may_go_on_from_a_network_that_is_there(files, tmp_path):
 def test_baselines_learn_from_the_same_windows(files, tmp_path, kind):
     made = train(TrainSettings(*files, out=tmp_path / kind, kind=kind, total_steps=2, frames=256, threads=1))
     assert torch.load(made, weights_only=True)["step"] == 2
+    session = onnxruntime.InferenceSession(str(tmp_path / kind / f"{kind}.onnx"), providers=["CPUExecutionProvider"])
+    given = {"points": np.zeros((2, 81, len(POINTS), 3), np.float32), "extra": np.zeros((2, 81, 7), np.float32)}
+    assert session.run(None, given)[0].shape == (2, 81 if kind == "mlp" else 55, len(JOINTS), 3)
 
 
 def test_scores_by_action_and_person(files, tmp_path):

@@ -137,6 +137,14 @@ def test_long_takes_are_lifted_in_windows(seen, tmp_path):
     assert score.frames == 100 and score.pa_mm < 25
 
 
+def test_what_is_no_person_is_said(seen, tmp_path):
+    """Points of a body in no order at all."""
+    linked = Linker().link(seen)
+    order = np.random.default_rng(0).permutation(len(linked.layout))
+    result = alone(replace(linked, xy=linked.xy[:, :, order]), tmp_path, fov=60.0, height=1.72)
+    assert any("does not fit what was seen" in text for text in result.summary.warnings)
+
+
 def half(record):
     """Legs never seen."""
     low = [k for k, name in enumerate(record.layout.points) if any(p in name for p in ("hip", "knee", "ankle", "heel", "toe"))]
@@ -173,7 +181,10 @@ def test_a_jump_cut(seen, tmp_path):
     """From one frame to the next somebody is elsewhere: the take goes on."""
     xy = seen.xy.copy()
     xy[50:, ..., 0] += 300
-    motion = io.read_motion(alone(replace(seen, xy=xy), tmp_path, height=1.72).take.motion("0"))
+    linked = Linker().link(seen)
+    result = alone(replace(linked, xy=xy[:, : linked.xy.shape[1]]), tmp_path, height=1.72)
+    motion = io.read_motion(result.take.motion("0"))
+    assert any("jumps across the picture at frame 50" in text for text in result.summary.warnings)
     moved = np.linalg.norm(motion.translation[60:].mean(0) - motion.translation[:40].mean(0))
     assert moved > 0.3
 

@@ -1,18 +1,27 @@
 """A trained network as ONNX in half precision."""
 
+import math
 import warnings
 from pathlib import Path
+from typing import Literal
 
 import torch
 
-from recon3d.monocular.points import POINTS
-from recon3d.monocular.train.network import EXTRA, Lift
+from recon3d.monocular.points import JOINTS, POINTS
+from recon3d.monocular.train.network import EXTRA, FrameMlp, FrameTcn, Lift
 
 
-def export(weights: dict[str, torch.Tensor], path: Path) -> None:
-    """Write the network of these weights; windows and batches of any size."""
+def export(weights: dict[str, torch.Tensor], path: Path, wider: float = 1.0) -> None:
+    """Write the network of these weights; windows and batches of any size.
+
+    Args:
+        weights: of a `Lift`.
+        path: of the file.
+        wider: factor on the sigmas that it tells.
+    """
     network = Lift()
     network.load_state_dict(weights)
+    _widen(network, wider)
     network.train(False)
     frames = 9
     given = (
@@ -29,6 +38,33 @@ def export(weights: dict[str, torch.Tensor], path: Path) -> None:
         warnings.simplefilter("ignore", DeprecationWarning)  # of the exporter that needs nothing more to be installed
         torch.onnx.export(network, given, str(path), input_names=names, output_names=outputs, dynamic_axes=axes, dynamo=False)
     _halve(path)
+
+
+def export_baseline(kind: Literal["mlp", "tcn"], weights: dict[str, torch.Tensor], path: Path) -> None:
+    """Write a baseline, which has neither times nor masks nor covariances."""
+    network = {"mlp": FrameMlp, "tcn": FrameTcn}[kind]()
+    network.load_state_dict(weights)
+    network.train(False)
+    frames = 81
+    given = (torch.zeros(1, frames, len(POINTS), 3), torch.zeros(1, frames, EXTRA))
+    axes = {name: {0: "batch", 1: "frames"} for name in ("points", "extra", "joints")}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        inputs, outputs = ["points", "extra"], ["joints"]
+        torch.onnx.export(network, given, str(path), input_names=inputs, output_names=outputs, dynamic_axes=axes, dynamo=False)
+    _halve(path)
+
+
+def _widen(network: Lift, factor: float) -> None:
+    """Whiteners of all joints over a factor: logarithms on the diagonal, numbers beside it."""
+    last = network.doubt[-1]
+    assert isinstance(last, torch.nn.Linear)
+    row = torch.arange(len(JOINTS) * 6)
+    logarithm, number = row[row % 6 < 3], row[row % 6 >= 3]
+    with torch.no_grad():
+        last.bias[logarithm] -= math.log(factor)
+        last.bias[number] /= factor
+        last.weight[number] /= factor
 
 
 def weights_of(path: Path) -> dict[str, torch.Tensor]:

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from tyro.conf import arg
 
 from recon3d.metrics import aligned_error, scaled_error
+from recon3d.metrics.points import CHI2_95_3
 from recon3d.monocular.points import EVALUATED, JOINTS
-from recon3d.monocular.train.export import weights_of
+from recon3d.monocular.train.export import export, export_baseline, weights_of
 from recon3d.monocular.train.mocap import Clips, read_clips
 from recon3d.monocular.train.network import FrameMlp, FrameTcn, Lift
 from recon3d.monocular.train.plot import plot_run
@@ -41,7 +42,7 @@ class TrainSettings:
     body: Path
     """open_body.npz."""
     out: Annotated[Path, arg(aliases=["-o"])]
-    """Folder of the run: checkpoint.pt, log.jsonl, loss.png."""
+    """Folder of the run: checkpoint.pt, log.jsonl, loss.png; at its end lifter.onnx."""
     kind: Literal["lift", "mlp", "tcn"] = "lift"
     """The lifter, or one of two baselines."""
     minutes: float = 75.0
@@ -116,8 +117,28 @@ def train(settings: TrainSettings) -> Path:
             plot_run(settings.out / "log.jsonl", settings.out / "loss.png")
             network.train()
     batches.close()
+    if step == settings.total_steps:
+        _finish(settings, average, cmu)
     (settings.out / "settings.json").write_text(json.dumps({k: str(v) for k, v in asdict(settings).items()}, indent=1), encoding="utf-8")
     return path
+
+
+def _finish(settings: TrainSettings, average: dict[str, Tensor], cmu: Clips) -> None:
+    """Write the network for onnxruntime. The lifter's sigmas are made as wide as people are found who were held out: CMU's, so that
+    HDM05's can judge."""
+    if settings.kind != "lift":
+        export_baseline(settings.kind, average, settings.out / f"{settings.kind}.onnx")
+        return
+    network = Lift()
+    network.load_state_dict(average)
+    network.train(False)
+    batch = Sampler(cmu, SampleSettings(augment=False, up_known=0.0, layout="coco_17", fps=30.0), 99).batch(96, 81)
+    found, shape = _answer(network, batch)
+    white = whitened(found - torch.from_numpy(batch.joints), shape).square().sum(-1)
+    good = (torch.from_numpy(batch.there[:, :, None] * batch.known[:, None]) > 0)[..., 1:]
+    wider = float(torch.quantile(white[..., 1:][good][:: max(1, int(good.sum()) // 100_000)], 0.95) / CHI2_95_3) ** 0.5
+    export(average, settings.out / "lifter.onnx", wider)
+    log.info("sigmas %.3f times as wide", wider)
 
 
 def _optimisers(network: nn.Module, rate: float) -> list[torch.optim.Optimizer]:
@@ -263,10 +284,16 @@ def evaluate(kind: str, weights: dict[str, Tensor], sets: dict[str, Clips], batc
 
 def predict(network: nn.Module, batch: Batch) -> np.ndarray:
     """Joints of a batch."""
+    if isinstance(network, Lift):
+        return _answer(network, batch)[0].numpy()
     with torch.no_grad():
-        points, extra = torch.from_numpy(batch.points), torch.from_numpy(batch.extra)
-        if isinstance(network, Lift):
-            there = torch.from_numpy(batch.there)
-            mask = masks(there, torch.zeros(len(there), dtype=torch.bool))
-            return network(points, extra, torch.from_numpy(batch.time), mask)[0].numpy()
-        return network(points, extra).numpy()
+        return network(torch.from_numpy(batch.points), torch.from_numpy(batch.extra)).numpy()
+
+
+def _answer(network: Lift, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Joints of a batch, and what whitens their errors."""
+    there = torch.from_numpy(batch.there)
+    mask = masks(there, torch.zeros(len(there), dtype=torch.bool))
+    with torch.no_grad():
+        found, shape, _, _ = network(torch.from_numpy(batch.points), torch.from_numpy(batch.extra), torch.from_numpy(batch.time), mask)
+    return found, shape

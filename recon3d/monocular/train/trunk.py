@@ -66,7 +66,7 @@ def known_then(known: Bool[np.ndarray, "clips joints"]) -> Bool[np.ndarray, "cli
 
 def _leg(at: dict[str, np.ndarray]) -> np.ndarray:
     pairs = [(f"{side}_{a}", f"{side}_{b}") for side in ("left", "right") for a, b in (("hip", "knee"), ("knee", "ankle"))]
-    return 0.5 * sum(np.linalg.norm(at[a] - at[b], axis=-1) for a, b in pairs)
+    return 0.5 * np.sum([np.linalg.norm(at[a] - at[b], axis=-1) for a, b in pairs], axis=0)
 
 
 def _along(line: Float[np.ndarray, "frames points 3"], shares: tuple[float, ...]) -> list[Float[np.ndarray, "frames 3"]]:
