@@ -190,24 +190,11 @@ class NetworkLifter:
         """Lift one person frame by frame."""
         return Follower(self)
 
-    def _answer(self, given: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Joints, their covariance, the root and its log sigma, of one window in its virtual cameras."""
-        if not self.mirrored:
-            joints, shape, root, log_sigma = (np.asarray(x[0], float) for x in self._session.run(None, given))
-            return joints, _covariance(shape), root, log_sigma
-        both = {name: np.concatenate([value, _flipped(name, value)]) for name, value in given.items()}
-        joints, shape, root, log_sigma = (np.asarray(x, float) for x in self._session.run(None, both))
-        covariance = _covariance(shape)
-        joints[1] = (joints[1] * _MIRROR)[:, _OTHER_JOINT]
-        covariance[1] = (covariance[1] * np.outer(_MIRROR, _MIRROR))[:, _OTHER_JOINT]
-        root[1] *= _MIRROR
-        return joints.mean(0), covariance.mean(0), root.mean(0), log_sigma.mean(0)
-
     def _window(self, seen: PointsOfView) -> dict[str, np.ndarray]:
         given, turn, size = inputs_of(seen)
         there: np.ndarray = np.logical_or.reduce(whole_rows(seen.ray), axis=1)
         given["mask"] = attention(there, self.causal)[None]
-        joints, covariance, root, log_sigma = self._answer(given)
+        joints, covariance, root, log_sigma = (x[0] for x in answer(self._session, given, self.mirrored))
         back = np.swapaxes(turn, -1, -2)
         depth = STANDARD_M * np.exp(root[:, 2]) / size
         place = np.concatenate([root[:, :2] * size, np.ones((len(root), 1))], -1) * depth[:, None]
@@ -223,12 +210,44 @@ class NetworkLifter:
         return found
 
 
+Answer = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+def answer(session: Any, given: dict[str, np.ndarray], mirrored: bool) -> Answer:
+    """What a network says of a batch of windows: joints, their covariance, the root and its log sigma, in virtual cameras' axes.
+
+    Args:
+        session: of onnxruntime.
+        given: by the names of its inputs, ``(batch, ...)``.
+        mirrored: the mean of this and of what it says of the mirror image.
+    """
+    if not mirrored:
+        joints, shape, root, log_sigma = (np.asarray(x, float) for x in session.run(None, given))
+        return joints, _covariance(shape), root, log_sigma
+    both = {name: np.concatenate([value, flipped(name, value)]) for name, value in given.items()}
+    joints, covariance, root, log_sigma = answer(session, both, False)
+    half = len(joints) // 2
+    other = (
+        unflipped(joints[half:]),
+        (covariance[half:] * np.outer(_MIRROR, _MIRROR))[..., _OTHER_JOINT, :, :],
+        root[half:] * _MIRROR,
+        log_sigma[half:],
+    )
+    joints, covariance, root, log_sigma = (x[:half] for x in (joints, covariance, root, log_sigma))
+    return 0.5 * (joints + other[0]), 0.5 * (covariance + other[1]), 0.5 * (root + other[2]), 0.5 * (log_sigma + other[3])
+
+
+def unflipped(joints: np.ndarray) -> np.ndarray:
+    """Joints of the mirror image as those of what was mirrored."""
+    return (joints * _MIRROR)[..., _OTHER_JOINT, :]
+
+
 def _covariance(shape: np.ndarray) -> np.ndarray:
     spread = np.linalg.inv(whitener(shape))
     return spread @ np.swapaxes(spread, -1, -2)
 
 
-def _flipped(name: str, value: np.ndarray) -> np.ndarray:
+def flipped(name: str, value: np.ndarray) -> np.ndarray:
     """An input of the mirror image."""
     if name == "points":
         return (value * _MIRROR_POINTS)[:, :, _OTHER_POINT]

@@ -18,7 +18,7 @@ from recon3d.geometry.time_banded import TimeSystem
 from recon3d.motion.pose import Freedoms
 from recon3d.skeleton import Armature, Attachments
 
-_ALIKE_S = 0.25  # for which a network's error is about the same one: frames in between tell nothing new
+_ALIKE_S = 0.05  # for which a network's error is about the same one: frames in between tell nothing new
 _STRAY_CHI2 = 16.0  # four sigmas off counts half in the slope of the cost
 
 

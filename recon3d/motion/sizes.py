@@ -26,6 +26,7 @@ _CAMERA_STEPS = 3  # times as many where cameras are free
 _STRETCHES, _STRETCH_S = 6, 1.5
 _MIN_POINTS = 4
 _HELD = 0.002  # of a size that is not to be found
+_ALONE = 0.15  # of how far proportions may be usual, with one camera: limbs that point at it look short, in all frames alike
 _LONGEST_S = 0.25  # frames further apart are of different runs
 # Scatter allowed to detections (temper) narrows; the pose at rest, which keeps limbs in order at first, steps back:
 # over many frames it would bend the body to be at rest on average. Smoothness comes in slowly: a start from single
@@ -98,7 +99,9 @@ def measure_body(
     """
     shape = anthropometric(armature)
     if stature_sigma:
-        shape = replace(shape, sigma=np.where(np.arange(len(shape.names)) == 0, _HELD, shape.sigma))
+        alone = shape.sigma * _ALONE
+        alone[0] = _HELD
+        shape = replace(shape, sigma=alone)
     parts = [one.frames for one in samples if len(one.frames)]
     if not parts:
         return Body(armature, shape, np.diag(shape.sigma**2))

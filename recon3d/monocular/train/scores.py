@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import tyro
 
-from recon3d.metrics import aligned_error, scaled_error
+from recon3d.metrics import aligned_error, nees, scaled_error
 from recon3d.metrics.points import CHI2_95_3
-from recon3d.monocular.lifter import attention, shipped, whitener
+from recon3d.monocular.lifter import answer, attention, flipped, shipped, unflipped
 from recon3d.monocular.points import EVALUATED, JOINTS
 from recon3d.monocular.train.mocap import Clips, read_clips
 from recon3d.monocular.train.noise import DetectorNoise
@@ -57,22 +57,29 @@ def judged(session: Any, batch: Batch, name: str = "") -> Score:
     wanted = {one.name for one in session.get_inputs()}
     given = {"points": batch.points, "extra": batch.extra, "time": batch.time}
     given["mask"] = np.stack([attention(there > 0, False) for there in batch.there])
-    answers = session.run(None, {key: value for key, value in given.items() if key in wanted})
-    cut = (batch.there.shape[1] - answers[0].shape[1]) // 2
+    given = {key: value for key, value in given.items() if key in wanted}
+    covariance: np.ndarray | None = None
+    if "mask" in wanted:
+        joints, covariance, _, _ = answer(session, given, True)
+    else:
+        other = session.run(None, {key: flipped(key, value) for key, value in given.items()})[0]
+        joints = 0.5 * (session.run(None, given)[0] + unflipped(other))
+    cut = (batch.there.shape[1] - joints.shape[1]) // 2
     rows = slice(cut, batch.there.shape[1] - cut)
-    good = batch.there[:, rows] > 0
-    n_off, pa_off = [], []
-    for window, (a, b) in enumerate(zip(answers[0], batch.joints[:, rows], strict=True)):
-        joints = [j for j in _COLUMNS if batch.known[window, j]]  # what a source has made up is no truth
-        n_off.append(scaled_error(a[good[window]][:, joints], b[good[window]][:, joints]))
-        pa_off.append(aligned_error(a[good[window]][:, joints], b[good[window]][:, joints]))
+    good, known = batch.there[:, rows] > 0, batch.known > 0
+    n_off, pa_off, inside = [], [], []
+    for window, (a, b) in enumerate(zip(joints, batch.joints[:, rows].astype(float), strict=True)):
+        own = [j for j in _COLUMNS if known[window, j]]  # what a source has made up is no truth
+        a, b = a[good[window]], b[good[window]]
+        n_off.append(scaled_error(a[:, own], b[:, own]))
+        pa_off.append(aligned_error(a[:, own], b[:, own]))
+        if covariance is not None:
+            some = np.flatnonzero(known[window])[1:]  # the pelvis is where it is
+            own_covariance = covariance[window, rows][good[window]][:, some]
+            inside.append(nees((a - b)[:, some].reshape(-1, 3), np.zeros(3), own_covariance.reshape(-1, 3, 3)))
     n, pa = float(np.concatenate(n_off).mean()), float(np.concatenate(pa_off).mean())
-    found, true = answers[0][good], batch.joints[:, rows][good]
-    if len(answers) == 1:
-        return Score(name, len(found), n, pa, float("nan"))
-    white = (whitener(answers[1][:, rows][good].astype(float)) @ (found - true)[..., None])[..., 0]
-    known = np.broadcast_to(batch.known[:, None] > 0, (*good.shape, len(JOINTS)))[good]
-    return Score(name, len(found), n, pa, float(((white**2).sum(-1) <= CHI2_95_3)[:, 1:][known[:, 1:]].mean()))
+    share = float((np.concatenate(inside) <= CHI2_95_3).mean()) if inside else float("nan")
+    return Score(name, int(good.sum()), n, pa, share)
 
 
 def scores(settings: ScoreSettings) -> Iterator[Score]:
