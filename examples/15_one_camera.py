@@ -1,6 +1,6 @@
 """One camera: a video to a skeleton in metres that stands on the floor, and how far it is from what four cameras say.
 
-python examples/15_one_camera.py OUT
+python examples/15_one_camera.py OUT_FOLDER
 """
 
 import sys

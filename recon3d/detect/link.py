@@ -67,7 +67,7 @@ def _see(who: _Somebody, time: float, xy: np.ndarray, confidence: np.ndarray) ->
     moved = np.nan_to_num(median_row(xy - who.xy)) / since
     who.velocity = who.velocity + (1 - np.exp(-since / _STEADY_S)) * (moved - who.velocity)
     # Points that are missing now stay where they were expected.
-    known = np.isfinite(xy).all(-1)
+    known: np.ndarray = np.logical_and.reduce(np.isfinite(xy), axis=-1)
     who.xy = np.where(known[:, None], xy, who.xy + moved * since)
     who.confidence = np.where(known, confidence, 0.5 * who.confidence)
     who.time = time

@@ -157,8 +157,8 @@ def _same_person(take: Take, camera: Camera, four: Motion) -> tuple[PersonView, 
     motions = [io.read_motion(take.motion(name)) for name in take.people()]
     ours = min(motions, key=lambda m: float(np.nanmedian(np.linalg.norm(m.translation - four.translation, axis=-1))))
     where = camera.project(four.translation)
-    known = np.isfinite(seen.xy).all(-1)
-    middle = np.where(known[..., None], seen.xy, 0.0).sum(2) / np.where(known.any(2), known.sum(2), np.nan)[..., None]
+    known: np.ndarray = np.logical_and.reduce(np.isfinite(seen.xy), axis=-1)
+    middle = np.where(known[..., None], seen.xy, 0.0).sum(2) / np.where(known.sum(2) > 0, known.sum(2), np.nan)[..., None]
     slot = int(np.nanargmin(np.nanmedian(np.linalg.norm(middle - where[:, None], axis=-1), 0)))
     xy = np.where((seen.confidence[:, slot] < 0.3)[..., None], np.nan, seen.xy[:, slot]).astype(float)
     return PersonView(camera, seen.layout, seen.frame.copy(), seen.time.copy(), xy, seen.sigma_px[:, slot].astype(float)), ours

@@ -134,7 +134,7 @@ def test_long_takes_are_lifted_in_windows(seen, tmp_path):
     settings = replace(FEW, lift=LiftSettings(height=1.72), multiview=replace(FEW.multiview, window=40))
     parts = pipeline.lift_take(LiftJob(path, tmp_path / "b" / "take", settings, camera="cam01")).take
     score = pipeline.compare_takes(parts, whole)[0]
-    assert score.frames == 100 and score.pa_mm < 25
+    assert score.frames == 100 and score.pa_mm < 40  # lengths are taken from other frames
 
 
 def test_what_is_no_person_is_said(seen, tmp_path):
