@@ -20,7 +20,7 @@ from recon3d.skeleton import Layout
 
 _VALUES = 117  # 39 landmarks, of which 33 are of the body
 _CARD = "blazepose_full"
-# Errors about the hips, m of a standard body, across and along the line of sight: balance4, frames 0 to 49, against four cameras.
+# Errors about the hips, m of a standard body, across and along the line of sight: set by hand, wider along it.
 _SIGMA = {"wrist": (0.05, 0.18), "elbow": (0.05, 0.12), "ankle": (0.06, 0.12), "toes": (0.07, 0.13), "knee": (0.05, 0.10)}
 _OTHER_SIGMA = (0.04, 0.09)
 _ROOT_SIGMA = (0.05, 0.05, 0.08)

@@ -6,7 +6,6 @@ limb, it decides, as far as its covariance lets it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float
@@ -102,15 +101,13 @@ class Plausible:
 
 
 def body_size(armature: Armature) -> float:
-    """Thigh, shank and trunk, m: what bodies are compared by."""
-    rest = armature.rest_positions()
-    at = {name: rest[k] for k, name in enumerate(armature.joints)}
-    chains = (("left_hip", "left_knee", "left_ankle"), ("right_hip", "right_knee", "right_ankle"), ("pelvis", "spine", "chest", "neck"))
-    total = 0.0
-    for chain, share in zip(chains, (0.5, 0.5, 1.0), strict=True):
-        for a, b in pairwise(chain):
-            if a in at and b in at:
-                total += share * float(np.linalg.norm(at[a] - at[b]))
+    """Thigh, shank and trunk (from the neck down its bones to the root), m: what bodies are compared by."""
+    length = np.linalg.norm(armature.rest_offset, axis=-1)
+    legs = [length[armature.index(f"{side}_{part}")] for side in ("left", "right") for part in ("knee", "ankle")]
+    total, j = 0.5 * float(np.sum(legs)), armature.index("neck")
+    while armature.skeleton.parents[j] >= 0:
+        total += float(length[j])
+        j = int(armature.skeleton.parents[j])
     return total
 
 

@@ -211,7 +211,7 @@ def _known(job: LiftJob, rig: CameraRig | None, name: str, source: Video | Seen)
     if fov is None:
         notes.append(
             f"The lens was taken to see {USUAL_FOV_DEG:.0f} degrees along the picture's longer side (--fov, or a calibrated --rig tells). "
-            "Were its focal length 30 % another, distances to the camera would be too, and angles a few degrees off."
+            "Were its focal length 30 % another, distances to the camera would be too."
         )
     share = 0.0 if own.fov else ASSUMED_SHARE if fov is None else TOLD_SHARE
     return _Known(level(name, pinhole(size, fov or USUAL_FOV_DEG)), False, share, tuple(notes))
@@ -308,21 +308,23 @@ def _camera(
 ) -> tuple[Stage, Camera]:
     """The camera where it stands: as the rig has it, or over the floor that people stand on."""
     own = job.settings.lift
-    stage = take.stage("camera", [whose.folder.name, asdict(own), [asdict(c) for c in cast.claims], known.placed])
+    network = fingerprint(shipped()) if own.lifter == "network" else ""
+    made_from = [whose.folder.name, asdict(own), [asdict(c) for c in cast.claims], known.placed, network]
+    stage = take.stage("camera", made_from)
     if not stage.complete:
-        camera, notes = known.camera, []
+        camera, up_known, notes = known.camera, True, []
         if not known.placed:
-            camera, notes = _on_the_floor(job, known.camera, seen, cast, lifters)
+            camera, up_known, notes = _on_the_floor(job, known.camera, seen, cast, lifters)
         io.write_rig_toml(stage.folder / "rig.toml", CameraRig((camera,)))
-        stage.finish({"notes": notes})
+        stage.finish({"up_known": up_known, "notes": notes})
     return stage, known.camera if known.placed else io.read_rig(stage.folder / "rig.toml").cameras[0]
 
 
 def _on_the_floor(
     job: LiftJob, camera: Camera, seen: StoredKeypoints, cast: Cast, lifters: Callable[[int], Lifter]
-) -> tuple[Camera, list[str]]:
-    """Up and the floor from how people stand; the camera is taken to be level where nobody does."""
-    scale = _stature(job).height_m / STATURE_M
+) -> tuple[Camera, bool, list[str]]:
+    """Up and the floor from how people stand, and whether up is certain; the camera is taken to be level where nobody does."""
+    scale = _scale(job)
     best: Ground | None = None
     middle = np.zeros(3)
     for person in cast.names:
@@ -337,11 +339,13 @@ def _on_the_floor(
             if frames >= _SAMPLE_FRAMES:
                 break
     if best is None:
-        return camera, ["Up was taken to be up in the picture, since nobody was seen whole: the floor is not known."]
+        return camera, False, ["Up was taken to be up in the picture, since nobody was seen whole: the floor is not known."]
     height = best.height if best.floor else float(middle @ best.up) - 1.0
     placed = stood(camera, Ground(best.up, height, best.sigma_rad, best.contacts, best.floor), middle)
     note = f"Up is from how people stand, to {np.rad2deg(best.sigma_rad):.0f} degrees; --rig with a calibrated camera tells it."
-    return placed, [note] if best.sigma_rad < UP_RAD else [note, "That is uncertain: nobody was seen standing straight for long."]
+    if best.sigma_rad < UP_RAD:
+        return placed, True, [note]
+    return placed, False, [note, "That is uncertain: nobody was seen standing straight for long."]
 
 
 def _lifters(
@@ -377,6 +381,11 @@ def _stature(job: LiftJob) -> motion.Stature:
     return motion.Stature(height or STATURE_M, _KNOWN_HEIGHT if height else _POPULATION)
 
 
+def _scale(job: LiftJob) -> float:
+    """How large people are taken to be, over the standard body; whatever armature their motion is solved on."""
+    return body_size(_stature(job).of(load_armature(HUMAN))) / STANDARD_M
+
+
 def _worlds(
     job: LiftJob,
     camera: Camera,
@@ -391,10 +400,9 @@ def _worlds(
     stage = take.stage("keypoints3d", [placed.folder.name])
     if stage.complete:
         return stage
-    armature = _stature(job).of(motion.chosen_armature(job.settings.motion, seen.layout))
-    scale = body_size(armature) / STANDARD_M
+    scale, up_known = _scale(job), bool(placed.facts()["up_known"])
     total, at = len(seen.frame), 0
-    everybody = [_lifted(_views(job, camera, seen, cast, person), lifters(person), True) for person in cast.names]
+    everybody = [_lifted(_views(job, camera, seen, cast, person), lifters(person), up_known) for person in cast.names]
     for k, parts in enumerate(zip(*everybody, strict=True)):
         for person, (_, lifted) in zip(cast.names, parts, strict=True):
             lifted.save(stage.path(f"lifted{person}", k))

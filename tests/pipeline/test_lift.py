@@ -121,6 +121,8 @@ def test_again_with_other_settings(lifted, tmp_path):
     pipeline.lift_take(pipeline.with_motion(job, "smpl_24", None, None))
     after = {p.name for p in (copy / "stages").iterdir()}
     assert {name.split("-")[0] for name in before - after} == {"motion"}
+    human, other = (io.read_motion(folder / "motion" / "0.npz") for folder in (lifted.take.folder, copy))
+    assert np.median(np.linalg.norm(human.translation - other.translation, axis=-1)) < 0.25  # as far away, on whatever armature
     (copy / "people.toml").write_text('[name]\n0 = "anna"\n', encoding="utf-8")
     pipeline.lift_take(job)
     assert (copy / "motion" / "anna.npz").is_file() and not (copy / "motion" / "0.npz").exists()
