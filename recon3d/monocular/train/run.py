@@ -14,14 +14,13 @@ import torch
 from torch import Tensor, nn
 from tyro.conf import arg
 
-from recon3d.metrics import aligned_error, scaled_error
 from recon3d.metrics.points import CHI2_95_3
-from recon3d.monocular.points import EVALUATED, JOINTS
 from recon3d.monocular.train.export import export, export_baseline, weights_of
 from recon3d.monocular.train.mocap import Clips, read_clips
 from recon3d.monocular.train.network import FrameMlp, FrameTcn, Lift
 from recon3d.monocular.train.plot import plot_run
 from recon3d.monocular.train.sample import Batch, Sampler, SampleSettings
+from recon3d.monocular.train.scores import USUAL, pose_errors
 
 # Frames of a window: many short ones, as unlike each other as can be, until half of the run is over; then longer ones.
 _LENGTHS = ((1, 9, 9, 27, 27, 27), (1, 9, 27, 27, 81, 81, 243))
@@ -29,7 +28,6 @@ _LATER = 0.5
 _WARM_UP, _FULL_UNTIL = 100, 0.3
 _ADAM_RATE = 1e-3
 _CHECKPOINT_S = 300.0
-_EVALUATED = [JOINTS.index(name) for name in EVALUATED]
 log = logging.getLogger(__name__)
 
 
@@ -132,7 +130,7 @@ def _finish(settings: TrainSettings, average: dict[str, Tensor], cmu: Clips) -> 
     network = Lift()
     network.load_state_dict(average)
     network.train(False)
-    batch = Sampler(cmu, SampleSettings(augment=False, up_known=0.0, layout="coco_17", fps=30.0), 99).batch(96, 81)
+    batch = Sampler(cmu, USUAL, 99).batch(96, 81)
     found, shape = _answer(network, batch)
     white = whitened(found - torch.from_numpy(batch.joints), shape).square().sum(-1)
     good = (torch.from_numpy(batch.there[:, :, None] * batch.known[:, None]) > 0)[..., 1:]
@@ -266,18 +264,13 @@ def evaluate(kind: str, weights: dict[str, Tensor], sets: dict[str, Clips], batc
     network.train(False)
     out: dict[str, float] = {}
     for name, clips in sets.items():
-        sampler = Sampler(clips, SampleSettings(augment=False, up_known=0.0, layout="coco_17", fps=30.0), 12345)
+        sampler = Sampler(clips, USUAL, 12345)
         n_off, pa_off = [], []
         for _ in range(batches):
             batch = sampler.batch(24, frames)
-            found = predict(network, batch)
-            cut = (frames - found.shape[1]) // 2
-            inside = slice(cut, frames - cut)
-            for window, (a, b) in enumerate(zip(found, batch.joints[:, inside], strict=True)):
-                joints = [j for j in _EVALUATED if batch.known[window, j]]
-                rows = batch.there[window, inside] > 0
-                n_off.append(scaled_error(a[rows][:, joints], b[rows][:, joints]))
-                pa_off.append(aligned_error(a[rows][:, joints], b[rows][:, joints]))
+            n, pa = pose_errors(predict(network, batch), batch)
+            n_off.append(n)
+            pa_off.append(pa)
         out[f"{name}_n_mm"], out[f"{name}_pa_mm"] = float(np.concatenate(n_off).mean()), float(np.concatenate(pa_off).mean())
     return out
 

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import tyro
 
-from recon3d.metrics import aligned_error, nees, scaled_error
-from recon3d.metrics.points import CHI2_95_3
+from recon3d.metrics import aligned_error, coverage, scaled_error
 from recon3d.monocular.lifter import answer, attention, flipped, shipped, unflipped
 from recon3d.monocular.points import EVALUATED, JOINTS
 from recon3d.monocular.train.mocap import Clips, read_clips
@@ -64,22 +63,35 @@ def judged(session: Any, batch: Batch, name: str = "") -> Score:
     else:
         other = session.run(None, {key: flipped(key, value) for key, value in given.items()})[0]
         joints = 0.5 * (session.run(None, given)[0] + unflipped(other))
+    n_off, pa_off = pose_errors(joints, batch)
+    share = float("nan") if covariance is None else _inside(joints, covariance, batch)
+    return Score(name, len(n_off), float(n_off.mean()), float(pa_off.mean()), share)
+
+
+def pose_errors(joints: np.ndarray, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+    """N- and PA- errors (mm) of all frames, of joints that are known: what a source has made up is no truth.
+
+    Args:
+        joints: answers; of the middle frames only where a network needs others round them.
+        batch: with the truth.
+    """
     cut = (batch.there.shape[1] - joints.shape[1]) // 2
     rows = slice(cut, batch.there.shape[1] - cut)
-    good, known = batch.there[:, rows] > 0, batch.known > 0
-    n_off, pa_off, inside = [], [], []
-    for window, (a, b) in enumerate(zip(joints, batch.joints[:, rows].astype(float), strict=True)):
-        own = [j for j in _COLUMNS if known[window, j]]  # what a source has made up is no truth
-        a, b = a[good[window]], b[good[window]]
-        n_off.append(scaled_error(a[:, own], b[:, own]))
-        pa_off.append(aligned_error(a[:, own], b[:, own]))
-        if covariance is not None:
-            some = np.flatnonzero(known[window])[1:]  # the pelvis is where it is
-            own_covariance = covariance[window, rows][good[window]][:, some]
-            inside.append(nees((a - b)[:, some].reshape(-1, 3), np.zeros(3), own_covariance.reshape(-1, 3, 3)))
-    n, pa = float(np.concatenate(n_off).mean()), float(np.concatenate(pa_off).mean())
-    share = float((np.concatenate(inside) <= CHI2_95_3).mean()) if inside else float("nan")
-    return Score(name, int(good.sum()), n, pa, share)
+    n_off: list[np.ndarray] = []
+    pa_off: list[np.ndarray] = []
+    for found, true, there, known in zip(joints, batch.joints[:, rows], batch.there[:, rows] > 0, batch.known > 0, strict=True):
+        own = [j for j in _COLUMNS if known[j]]
+        a, b = found[there][:, own], true[there][:, own].astype(float)
+        n_off.append(scaled_error(a, b))
+        pa_off.append(aligned_error(a, b))
+    return np.concatenate(n_off), np.concatenate(pa_off)
+
+
+def _inside(joints: np.ndarray, covariance: np.ndarray, batch: Batch) -> float:
+    """Share of known joints within their 95 % ellipsoid; the pelvis, which is where it is, apart."""
+    good = (batch.there[:, :, None] * batch.known[:, None] > 0)[..., 1:]
+    off = (joints - batch.joints)[..., 1:, :][good]
+    return coverage(off, np.zeros_like(off), covariance[..., 1:, :, :][good])
 
 
 def scores(settings: ScoreSettings) -> Iterator[Score]:
