@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from recon3d.arrays import freeze_fields
+from recon3d.arrays import finite_median, freeze_fields
 from recon3d.errors import ShapeError
 from recon3d.geometry import SE3
 from recon3d.geometry.time_banded import TimeSystem
@@ -18,6 +18,7 @@ from recon3d.motion.pose import Freedoms
 from recon3d.skeleton import Armature, Attachments
 
 _ALIKE_S = 0.05  # for which a network's error is about the same one: frames in between tell nothing new
+_ODDEST = 1.5  # times as long as usual: longer bones are mistakes
 _STRAY_CHI2 = 16.0  # four sigmas off counts half in the slope of the cost
 
 
@@ -45,6 +46,34 @@ class PosePrior:
     def take(self, rows: np.ndarray | slice) -> "PosePrior":
         """Some of the frames."""
         return replace(self, place=self.place[rows].copy(), covariance=self.covariance[rows].copy())
+
+    def proportioned(self, armature: Armature) -> Armature:
+        """An armature of the same size with this person's proportions: the median length of each bone, left as right.
+
+        A joint that is uncertain is put nearer to its parent than it is; by how much, the covariances tell.
+        """
+        names, parents = armature.joints, armature.skeleton.parents.tolist()
+        place = {name: self.place[:, k] for k, name in enumerate(self.joints)}
+        doubt = {name: np.trace(self.covariance[:, k], axis1=-2, axis2=-1) for k, name in enumerate(self.joints)}
+        place[names[0]], doubt[names[0]] = np.zeros((len(self.place), 3)), np.zeros(len(self.place))
+        length = np.linalg.norm(armature.rest_offset, axis=-1)
+        ratio: dict[str, float] = {}
+        for j, name in enumerate(names):
+            above = names[parents[j]] if parents[j] >= 0 else ""
+            if name not in place or above not in place or not length[j]:
+                continue
+            square = np.square(place[name] - place[above]).sum(-1) + np.maximum(doubt[name] - doubt[above], 0.0)
+            found = finite_median(np.sqrt(square)) * body_size(armature) / self.size_m / length[j]
+            if np.isfinite(found):
+                ratio[name] = float(np.clip(found, 1 / _ODDEST, _ODDEST))
+        factor = np.ones(len(names))
+        for j, name in enumerate(names):
+            both = [ratio[one] for one in (name, _other_side(name)) if one in ratio]
+            if both:
+                factor[j] = float(np.sqrt(both[0] * both[-1]))
+        own = armature.with_sizes(armature.rest_offset * factor[:, None], armature.attachments.offset)
+        scale = body_size(armature) / body_size(own)
+        return own.with_sizes(own.rest_offset * scale, own.attachments.offset)
 
     def on(self, armature: Armature, time: Float[np.ndarray, "frames"]) -> "Plausible":
         """For one armature, as large as that is."""
@@ -98,6 +127,11 @@ class Plausible:
         system.block[:, 3:, 3:] += block[:, 3:, 3:]
         system.gradient[:, 3:] += gradient[:, 3:]
         return 0.5 * (chi2 * share).sum(1)
+
+
+def _other_side(name: str) -> str:
+    side, _, part = name.partition("_")
+    return f"{ {'left': 'right', 'right': 'left'}[side] }_{part}" if side in ("left", "right") else name
 
 
 def body_size(armature: Armature) -> float:

@@ -107,6 +107,8 @@ def measure_body(
         return Body(armature, shape, np.diag(shape.sigma**2))
     every = joined(parts)
     every = every.take(_runs(np.arange(len(every))))
+    if stature_sigma and every.prior is not None:
+        armature = every.prior.proportioned(armature)
     body = _fit(armature, shape, gather(every, armature.attachments), cameras_of(every) if free_cameras else None)
     if stature_sigma:
         body = _as_large(body, armature, stature_sigma)

@@ -9,7 +9,7 @@ from recon3d import io
 from recon3d.monocular.lifter import STANDARD_M
 from recon3d.monocular.points import JOINTS, POINTS
 from recon3d.monocular.train.mocap import BONES, Clips, foot_frame
-from recon3d.monocular.train.noise import DetectorNoise, detect, measured
+from recon3d.monocular.train.noise import DetectorNoise, detect, limbs, measured
 from recon3d.monocular.train.sample import Sampler, SampleSettings, _bent
 from recon3d.synthetic import NoiseSettings, make_person, make_rig, make_world
 
@@ -107,12 +107,49 @@ def test_foot_frames_are_turns():
     np.testing.assert_allclose(np.linalg.det(frame), 1.0, atol=1e-9)
 
 
+def still(clean):
+    return np.zeros((*clean.shape[:3], 3))
+
+
+def test_errors_last_as_long_as_a_pose_is_held():
+    rng = np.random.default_rng(4)
+    angle = np.linspace(0, np.pi, 61)
+    limb = np.tile(np.stack([np.cos(angle), np.sin(angle), np.zeros(61)], -1)[None, :, None], (300, 1, len(POINTS), 1))
+    clean = rng.uniform(-0.2, 0.2, (300, 1, len(POINTS), 2)) * np.ones((1, 61, 1, 1))
+    noise = DetectorNoise(changing=0.0, swap_share=0.0, hidden_share=0.0, burst_share=0.0, lasting_spread=0.0, face=1.0)
+    found, _ = detect(clean, limb, np.tile(np.arange(61) / 60.0, (300, 1)), noise, rng)
+    off = (found - clean) / np.linalg.norm(np.ptp(clean[:, 0], axis=1), axis=-1)[:, None, None, None]
+    assert abs(off.std() / noise.lasting - 1) < 0.02
+    for k in (5, 15, 60):
+        alike = (off[:, 0] * off[:, k]).mean() / noise.lasting**2
+        apart = np.linalg.norm(limb[0, 0, 0] - limb[0, k, 0])
+        assert abs(alike - np.exp(-((apart / noise.alike) ** 2) / 2)) < 0.03
+
+
+def test_limbs_are_directions():
+    places = np.full((1, len(POINTS), 3), np.nan)
+    places[:, POINTS.index("left_elbow")], places[:, POINTS.index("left_wrist")] = 0.0, [0.0, 0.0, 2.0]
+    line = limbs(places)
+    np.testing.assert_allclose(line[0, POINTS.index("left_wrist")], [0, 0, 1])
+    assert not line[0, POINTS.index("nose")].any()
+
+
+def test_who_walks_through_the_picture_is_seen_as_well_as_who_stands():
+    rng = np.random.default_rng(5)
+    time = np.tile(np.arange(40) / 30.0, (300, 1))
+    stands = rng.uniform(-0.2, 0.2, (300, 1, len(POINTS), 2)) * np.ones((1, 40, 1, 1))
+    walks = stands + np.linspace(0, 2, 40)[None, :, None, None] * np.array([1.0, 0.0])
+    noise = DetectorNoise(swap_share=0.0, hidden_share=0.0)
+    a, b = (detect(one, still(one), time, noise, np.random.default_rng(6))[0] - one for one in (stands, walks))
+    np.testing.assert_allclose(a, b, atol=1e-9)
+
+
 def test_detectors_err_as_they_are_said_to():
     rng = np.random.default_rng(1)
     time = np.tile(np.arange(60) / 60.0, (400, 1))
     clean = rng.uniform(-0.2, 0.2, (400, 1, len(POINTS), 2)) * np.ones((1, 60, 1, 1))
     quiet = DetectorNoise(swap_share=0.0, hidden_share=0.0, burst_share=0.0, spread=0.0, lasting_spread=0.0, face=1.0)
-    found, told = detect(clean, time, quiet, rng)
+    found, told = detect(clean, still(clean), time, quiet, rng)
     size = np.linalg.norm(np.ptp(clean[:, 0], axis=1), axis=-1)[:, None, None, None]
     off = (found - clean) / size
     lasting = off.mean(1)
@@ -128,11 +165,11 @@ def test_sides_are_mixed_up_and_limbs_hidden_as_often_as_said():
     rng = np.random.default_rng(2)
     time = np.tile(np.arange(30) / 30.0, (600, 1))
     clean = rng.uniform(-0.2, 0.2, (600, 30, len(POINTS), 2))
-    mixed, _ = detect(clean, time, DetectorNoise(lasting=0, changing=0, swap_share=0.1, hidden_share=0.0), rng)
+    mixed, _ = detect(clean, still(clean), time, DetectorNoise(lasting=0, changing=0, swap_share=0.1, hidden_share=0.0), rng)
     elbow, other = POINTS.index("left_elbow"), POINTS.index("right_elbow")
     share = (np.abs(mixed[:, :, elbow] - clean[:, :, other]) < 1e-6).all(-1).mean()
     assert 0.07 < share < 0.13
-    hidden, _ = detect(clean, time, DetectorNoise(hidden_share=0.1), rng)
+    hidden, _ = detect(clean, still(clean), time, DetectorNoise(hidden_share=0.1), rng)
     assert 0.1 < np.isnan(hidden[..., 0]).mean() < 0.3
 
 
@@ -157,6 +194,7 @@ def test_noise_of_a_take_is_measured(tmp_path):
         io.write_keypoints2d(tmp_path / "keypoints2d" / f"{camera.name}.npz", [lambda told=told: told])
     found = measured(tmp_path, 60)
     assert abs(found["lasting"] / 0.012 - 1) < 0.15 and abs(found["changing"] / 0.004 - 1) < 0.15
+    assert found["alike"] > 1.5  # errors that do not change with the pose
     assert abs(found["told"] / (0.008 / np.hypot(0.012, 0.004)) - 1) < 0.2 and found["memory_s"] < 0.03
 
 

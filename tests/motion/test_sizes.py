@@ -5,6 +5,7 @@ from recon3d import motion
 from recon3d.errors import CameraError
 from recon3d.geometry import SE3, SO3
 from recon3d.motion.cameras import cameras_of
+from recon3d.motion.prior import body_size
 from recon3d.skeleton import load_armature
 from recon3d.skeleton.shape import anthropometric
 from recon3d.synthetic import make_person
@@ -99,3 +100,24 @@ def test_hardly_seen_in_any_window():
     parts = [motion.sample(seen.take(np.arange(a, a + 2))) for a in (0, 60)]
     body = motion.measure(parts, seen.world.layout)
     assert body.manner is None and np.isfinite(body.armature.rest_offset).all()
+
+
+def test_a_prior_tells_proportions():
+    """Bones as long as the prior's joints are apart, left as right; the size stays; what the prior does not know stays usual."""
+    true = make_person("gait", 40).motion
+    places = true.poses().translation
+    factor = np.ones(len(true.armature.joints))
+    factor[[true.armature.index(f"{side}_ankle") for side in ("left", "right")]] = 1.2
+    long = true.armature.with_sizes(true.armature.rest_offset * factor[:, None], true.armature.attachments.offset)
+    places = long.forward(SE3(SO3.from_wxyz(true.rotation[:, 0]), true.translation), SO3.from_wxyz(true.rotation).matrix).translation
+    names = tuple(n for n in HUMAN.joints[1:] if n != "head")
+    about = places[:, [long.index(n) for n in names]] - places[:, :1]
+    about[::3] = np.nan
+    prior = motion.PosePrior(names, about, np.zeros((*about.shape, 3)), body_size(long))
+    found = prior.proportioned(HUMAN)
+    assert body_size(found) == pytest.approx(body_size(HUMAN))
+    ratio = np.linalg.norm(found.rest_offset, axis=-1)[1:] / np.linalg.norm(long.rest_offset, axis=-1)[1:]
+    known = [HUMAN.joints.index(n) - 1 for n in names]
+    np.testing.assert_allclose(ratio[known], body_size(HUMAN) / body_size(long), rtol=0.02)
+    one_sided = motion.PosePrior(names, np.full_like(about, np.nan), np.zeros((*about.shape, 3)), 1.3).proportioned(HUMAN)
+    np.testing.assert_array_equal(one_sided.rest_offset, HUMAN.rest_offset)

@@ -5,6 +5,7 @@ stands for the truth.
 """
 
 import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,18 @@ _LIMBS = tuple(
     for side in ("left", "right")
     for parts in (("elbow", "wrist"), ("knee", "ankle", "toe", "heel"))
 )
+# Whose direction decides what a detector makes of a point: from one joint to another.
+_LIMB = {
+    **{
+        f"{side}_{b}": (f"{side}_{a}", f"{side}_{b}")
+        for side in ("left", "right")
+        for a, b in (("elbow", "wrist"), ("shoulder", "elbow"), ("hip", "knee"), ("knee", "ankle"))
+    },
+    **{f"{side}_{b}": (f"{side}_knee", f"{side}_ankle") for side in ("left", "right") for b in ("heel", "big_toe", "small_toe")},
+    **dict.fromkeys(("left_hip", "right_hip", "pelvis", "spine"), ("right_hip", "left_hip")),
+}
+_FROM, _TO = ([POINTS.index(_LIMB.get(n, ("right_shoulder", "left_shoulder"))[k]) for n in POINTS] for k in (0, 1))
+_WAVES = 8  # that a lasting error is the sum of
 _SOUND = 4.0  # robust deviations: what errs more is a burst
 
 
@@ -39,13 +52,15 @@ class DetectorNoise:
     and what is hidden do not show in one clear take: they are set.
     """
 
-    lasting: float = 0.0108
-    """Median over takes of what a point is off all the time: a detector's elbow is not quite that of motion capture."""
-    changing: float = 0.0039
+    lasting: float = 0.0109
+    """Median over takes of what a point is off as long as a pose is held: a detector's elbow is not quite that of motion capture."""
+    alike: float = 0.71
+    """Of directions of a limb (distance on the unit sphere), over which those errors are alike."""
+    changing: float = 0.0040
     """Median of what changes."""
     face: float = 1.8
     """Times as much for points of the face."""
-    memory_s: float = 0.085
+    memory_s: float = 0.087
     """After which a changing error is another one."""
     told: float = SIGMA_TOLD
     """What a detector says of its sigma over what it is."""
@@ -65,21 +80,29 @@ class DetectorNoise:
 
 def detect(
     clean: Float[np.ndarray, "windows frames points 2"],
+    limb: Float[np.ndarray, "windows frames points 3"],
     time: Float[np.ndarray, "windows frames"],
     noise: DetectorNoise,
     rng: np.random.Generator,
 ) -> tuple[Float[np.ndarray, "windows frames points 2"], Float[np.ndarray, "windows frames points"]]:
-    """What a detector makes of points: their places, NaN where it has none, and the sigma that it tells, in the person's size."""
+    """What a detector makes of points: their places, NaN where it has none, and the sigma that it tells, in the person's size.
+
+    Args:
+        clean: where the points are.
+        limb: directions of their limbs as the camera sees them (`limbs`).
+        time: s.
+        noise: of what size.
+        rng: decides.
+    """
     size, frames, count, _ = clean.shape
-    extent = np.nanmax(clean, (1, 2)) - np.nanmin(clean, (1, 2))
-    person = np.nan_to_num(np.linalg.norm(extent, axis=-1), nan=1.0)[:, None, None]
+    person = _extent(clean)[..., None]
     larger = np.where(_FACE, noise.face, 1.0)
     take = rng.normal(0, noise.spread / np.sqrt(2), (size, 1, 1)) + rng.normal(0, noise.spread / np.sqrt(2), (size, 1, count))
     sigma = np.broadcast_to(noise.changing * larger * np.exp(take), (size, frames, count)).copy()
     sigma *= np.where(bursts(rng, (size, count), frames, noise.burst_share), noise.burst, 1.0)
     lasting = noise.lasting * larger * np.exp(rng.normal(0, noise.lasting_spread, (size, 1, 1)))
     off = _remembered(rng, clean.shape, time, noise.memory_s) * sigma[..., None]
-    off += rng.normal(size=(size, 1, count, 2)) * lasting[..., None]
+    off += _posed(rng, limb / noise.alike) * lasting[..., None]
     found = clean + off * person[..., None]
     for part in (_ARMS, _LEGS):
         change = bursts(rng, (size, 1), frames, noise.swap_share)
@@ -91,6 +114,30 @@ def detect(
         hidden |= _cut(clean, rng)
     told = noise.told * np.sqrt(sigma**2 + lasting**2) * np.exp(rng.normal(0, 0.3, sigma.shape))
     return np.where(hidden[..., None], np.nan, found), told
+
+
+def _extent(points: Float[np.ndarray, "*frames points 2"]) -> Float[np.ndarray, "*frames"]:
+    """The person's size in the picture: the diagonal of its box, frame by frame."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # nobody in a frame
+        extent = np.nanmax(points, -2) - np.nanmin(points, -2)
+    return np.nan_to_num(np.linalg.norm(extent, axis=-1), nan=1.0)
+
+
+def limbs(places: Float[np.ndarray, "*frames points 3"]) -> Float[np.ndarray, "*frames points 3"]:
+    """For each point the direction of the limb it ends, of the hips or of the shoulders; zeros where unknown."""
+    line = places[..., _TO, :] - places[..., _FROM, :]
+    return np.nan_to_num(line / np.maximum(np.linalg.norm(line, axis=-1, keepdims=True), 1e-9))
+
+
+def _posed(rng: np.random.Generator, limb: Float[np.ndarray, "windows frames points 3"]) -> Float[np.ndarray, "windows frames points 2"]:
+    """Noise of unit variance that is a smooth function of a limb's direction, another one for each window and point: a Gaussian process
+    by random waves (Rahimi and Recht, "Random features for large-scale kernel machines", 2007)."""
+    size, _, count, _ = limb.shape
+    wave = rng.standard_normal((size, count, 3, 2 * _WAVES), np.float32)
+    phase = rng.uniform(0, 2 * np.pi, (size, 1, count, 2 * _WAVES)).astype(np.float32)
+    angle = np.moveaxis(np.moveaxis(limb.astype(np.float32), 2, 1) @ wave, 1, 2) + phase
+    return np.cos(angle).reshape(*limb.shape[:3], 2, _WAVES).sum(-1) * np.sqrt(2 / _WAVES)
 
 
 def bursts(rng: np.random.Generator, shape: tuple[int, int], frames: int, share: float) -> Bool[np.ndarray, "windows frames points"]:
@@ -136,13 +183,18 @@ def measured(take: Path, last: int = 50) -> dict[str, float]:
     names = motion.armature.attachments.points
     off: dict[bool, list[np.ndarray]] = {False: [], True: []}
     told: list[np.ndarray] = []
+    limb: list[np.ndarray] = []
+    full = np.full((len(places), len(POINTS), 3), np.nan)
+    shown = [k for k, n in enumerate(names) if n in POINTS]
+    full[:, [POINTS.index(names[k]) for k in shown]] = places[:, shown]
     for camera in read_rig(take / "rig.toml").cameras:
         seen = read_keypoints2d(take / "keypoints2d" / f"{camera.name}.npz")
         where = camera.project(places)[..., :2]
-        size = float(np.median(np.linalg.norm(np.nanmax(where, 1) - np.nanmin(where, 1), axis=-1)))
-        shared = [n for n in seen.layout.points if n in names]
+        size = float(np.median(_extent(where[:, shown])))
+        shared = [n for n in seen.layout.points if n in names and n in POINTS]
         error = (seen.xy[:last, 0, seen.layout.indices(shared)] - where[:, [names.index(n) for n in shared]]) / size
         face = np.array([any(p in n for p in ("nose", "eye", "ear")) for n in shared])
+        limb.append(limbs(full)[:, [POINTS.index(n) for n in shared]][:, ~face])
         for kind in (False, True):
             off[kind].append(error[:, face == kind])
         told.append((seen.sigma_px[:last, 0, seen.layout.indices(shared)] / size)[:, ~face])
@@ -153,6 +205,7 @@ def measured(take: Path, last: int = 50) -> dict[str, float]:
     return {
         "lasting": lasting,
         "changing": changing,
+        "alike": _alike(body, np.stack(limb), lasting, changing),
         "face": float(np.hypot(face_lasting, face_changing) / total),
         "memory_s": memory,
         "told": float(np.nanmedian(np.stack(told))) / total,
@@ -168,6 +221,22 @@ def _split(off: Float[np.ndarray, "cameras frames points 2"], step_s: float) -> 
     rest = np.where(np.abs(rest) < _SOUND * changing, rest, np.nan)
     alike = float(np.nanmean(rest[:, 5:] * rest[:, :-5]) / np.nanmean(rest**2))
     return float(np.sqrt(np.nanmean(middle**2))), changing, -5 * step_s / np.log(np.clip(alike, 0.01, 0.99))
+
+
+def _alike(
+    off: Float[np.ndarray, "cameras frames points 2"], limb: Float[np.ndarray, "cameras frames points 3"], lasting: float, changing: float
+) -> float:
+    """How far a limb turns until its lasting error is another one, from frames that are further apart than changing errors last."""
+    turned, apart = [], []
+    frames = off.shape[1]
+    for lag in range(frames // 3, frames - 1):
+        turned.append(np.linalg.norm(limb[:, lag:] - limb[:, :-lag], axis=-1).ravel())
+        apart.append((np.square(off[:, lag:] - off[:, :-lag]).mean(-1) / 2).ravel())
+    distance, spread = np.concatenate(turned), np.concatenate(apart)
+    good = np.isfinite(spread)
+    tried = np.geomspace(0.1, 3.0, 60)
+    model = changing**2 + lasting**2 * -np.expm1(-((distance[good] / tried[:, None]) ** 2) / 2)
+    return float(tried[np.argmin(np.square(model - spread[good]).mean(-1))])
 
 
 if __name__ == "__main__":

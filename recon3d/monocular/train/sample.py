@@ -12,7 +12,7 @@ from recon3d.geometry import SO3
 from recon3d.monocular.lifter import STANDARD_M, weight_of
 from recon3d.monocular.points import JOINTS, POINTS, columns, mirrored
 from recon3d.monocular.train.mocap import BONES, Clips
-from recon3d.monocular.train.noise import DetectorNoise, detect
+from recon3d.monocular.train.noise import DetectorNoise, detect, limbs
 from recon3d.monocular.virtual import look_at
 from recon3d.skeleton import load_layout
 
@@ -128,7 +128,7 @@ class Sampler:
         seen = np.einsum("bij,bfpj->bfpi", view, points) + place[:, None, None]
         depth = np.where(seen[..., 2] > 0.2, seen[..., 2], np.nan)
         clean = seen[..., :2] / depth[..., None]
-        ray, weight = self._detected(clean, time, rng)
+        ray, weight = self._detected(clean, limbs(seen), time, rng)
         looked = look_at(ray)
         inside = np.isfinite(ray).all(-1)
         weight = np.where(inside, weight, 0.0)
@@ -184,10 +184,10 @@ class Sampler:
         points = self._points[low] * (1 - part) + self._points[high] * part
         return clip, time, there, joints, points
 
-    def _detected(self, clean: np.ndarray, time: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def _detected(self, clean: np.ndarray, limb: np.ndarray, time: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """What a detector says in one layout or another, and how much it is to be trusted (1 for exact)."""
         own, size = self._settings, len(clean)
-        ray, told = (clean, np.zeros(clean.shape[:3])) if own.noise is None else detect(clean, time, own.noise, rng)
+        ray, told = (clean, np.zeros(clean.shape[:3])) if own.noise is None else detect(clean, limb, time, own.noise, rng)
         names = [n for n, _ in _LAYOUTS]
         drawn = [own.layout] * size if own.layout else rng.choice(names, size, p=[p for _, p in _LAYOUTS]).tolist()
         mask = np.stack([self._masks[name] for name in drawn])
