@@ -16,7 +16,7 @@ from recon3d.motion.prior import body_size
 from recon3d.records import Keypoints3D, State
 from recon3d.skeleton import Armature, Layout
 
-SIGMA_TOLD = 0.64
+SIGMA_TOLD = 1.07
 """What detectors say of their sigma over what it is: errors that last are not in it."""
 LASTING = 8.0
 """Factor on what the lifter says of its variance where a joint is hidden: it is guessed alike as long as it is."""

@@ -193,9 +193,9 @@ def test_noise_of_a_take_is_measured(tmp_path):
         told = replace(seen, xy=xy[:, None].astype(np.float32), sigma_px=np.full_like(seen.sigma_px, 0.008 * size))
         io.write_keypoints2d(tmp_path / "keypoints2d" / f"{camera.name}.npz", [lambda told=told: told])
     found = measured(tmp_path, 60)
-    assert abs(found["lasting"] / 0.012 - 1) < 0.15 and abs(found["changing"] / 0.004 - 1) < 0.15
+    assert abs(found["lasting"] * (1 - 3 / 8) ** 0.5 / 0.012 - 1) < 0.15 and abs(found["changing"] / 0.004 - 1) < 0.15
     assert found["alike"] > 1.5  # errors that do not change with the pose
-    assert abs(found["told"] / (0.008 / np.hypot(0.012, 0.004)) - 1) < 0.2 and found["memory_s"] < 0.03
+    assert abs(found["told"] / (0.008 / np.hypot(0.012 / (1 - 3 / 8) ** 0.5, 0.004)) - 1) < 0.2 and found["memory_s"] < 0.03
 
 
 def test_bent_bodies_keep_their_bones():
