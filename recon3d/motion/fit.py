@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.ndimage import median_filter
 
 from recon3d.geometry.time_banded import SelectedInverse, TimeFactor
@@ -55,6 +55,8 @@ class Fit:
         manner: in which somebody moves.
         factor: of the last equations.
         information: that the evidence gives about each point's place, m^-2.
+        habit: what poses are like where too few cameras see them.
+        guessed: turns that it decides about in some frames.
     """
 
     armature: Armature
@@ -65,6 +67,8 @@ class Fit:
     manner: Manner
     factor: TimeFactor
     information: Float[np.ndarray, "frames points 3 3"]
+    habit: Habit
+    guessed: Bool[np.ndarray, "turns"]
 
 
 def fit(armature: Armature, evidence: Evidence, longest_s: float, manner: Manner | None = None) -> Fit:
@@ -115,7 +119,18 @@ def finished(problem: MotionProblem, solution: TimeSolution[Unknowns], variance:
     own, contacts = problem.armature, problem.contacts
     assert contacts is not None
     information = problem.evidence.support(own.keypoints(pose.on(own))).information
-    return Fit(own, problem.freedoms, pose, factor.selected_inverse(), contacts, Manner(variance, contacts.rest), factor, information)
+    manner, habit = Manner(variance, contacts.rest), problem.habit
+    guessed = np.zeros(problem.freedoms.count - 3, bool)
+    if _relied_on(problem):
+        guessed = (problem.freedoms.joint != 0) & ~np.logical_and.reduce(well_seen(problem.freedoms, problem.evidence), axis=0)
+    return Fit(own, problem.freedoms, pose, factor.selected_inverse(), contacts, manner, factor, information, habit, guessed)
+
+
+def _relied_on(problem: MotionProblem) -> bool:
+    """Whether habits were learned from the take: of many cameras, some limbs seen by too few."""
+    sound = well_seen(problem.freedoms, problem.evidence)
+    alone = problem.plausible is not None and not sound.any()  # of one camera; limbs started where they are likely to be
+    return bool(len(problem.stiffness)) and sound.mean() < _WELL_SEEN and not alone
 
 
 def _first(problem: MotionProblem, at: Unknowns) -> TimeSolution[Unknowns]:
@@ -136,10 +151,9 @@ def _limbs_again(problem: MotionProblem, solution: TimeSolution[Unknowns]) -> Ti
     the body lets expect.
     """
     freedoms, pose = problem.freedoms, solution.at.pose
-    sound = well_seen(freedoms, problem.evidence)
-    alone = problem.plausible is not None and not sound.any()  # of one camera; limbs started where they are likely to be
-    if not len(problem.stiffness) or sound.mean() >= _WELL_SEEN or alone:
+    if not _relied_on(problem):
         return solution
+    sound = well_seen(freedoms, problem.evidence)
     problem.habit = learn_habit(freedoms, pose, sound, problem.evidence.time)
     expected = problem.habit.expected(freedoms.from_usual(pose), sound)
     at = Unknowns(freedoms.with_turns(pose, expected), _NO_SHAPE)

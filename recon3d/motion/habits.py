@@ -24,7 +24,8 @@ _FEWEST_TURNS, _TAUGHT_S, _TAUGHT_APART_S = 4, 1.0, 0.5
 _COMPONENTS, _SQUARED, _SPEED_S, _RIDGE = 6, 4, 0.08, 0.02
 _WORTH = 0.8  # of the variance that is left by knowing nothing: what is foretold worse is not used
 _LEAST_RAD = 0.02
-_STRENGTH = 0.3  # of the whole, in every frame: neighbouring frames are not independent
+STRENGTH = 0.3
+"""Of the whole, in every frame: neighbouring frames are not independent."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,7 +96,7 @@ def learn_habit(freedoms: Freedoms, pose: Pose, sound: Bool[np.ndarray, "frames 
     value, vector = np.linalg.eigh(covariance / np.outer(loose, loose))
     inverse = (vector / np.maximum(value, _LEAST_SHARE)) @ vector.T / np.outer(loose, loose)
     turning = f.joint != 0
-    precision = _STRENGTH * inverse * np.outer(turning, turning)
+    precision = STRENGTH * inverse * np.outer(turning, turning)
     share = independent * count / (independent * count + _USUAL_COUNT)
     still = np.broadcast_to(mean * share, off.shape).copy()
     foretold = _foretold(both, there, sound, other, turning, time)
@@ -103,7 +104,7 @@ def learn_habit(freedoms: Freedoms, pose: Pose, sound: Bool[np.ndarray, "frames 
         if variance < _WORTH * covariance[turn, turn]:
             still[:, turn] = course
             precision[turn], precision[:, turn] = 0.0, 0.0
-            precision[turn, turn] = _STRENGTH / variance
+            precision[turn, turn] = STRENGTH / variance
     return Habit(still, precision)
 
 

@@ -8,19 +8,22 @@ from jaxtyping import Float, UInt8
 from recon3d.arrays import short_gaps
 from recon3d.motion.evidence import Evidence
 from recon3d.motion.fit import Fit
+from recon3d.motion.habits import STRENGTH, Habit
 from recon3d.motion.pose import Freedoms
 from recon3d.motion.sizes import Body
 from recon3d.records import State
 from recon3d.skeleton import Armature, Attachments
 from recon3d.skeleton.shape import Shape
 
+_USUAL_WEIGHT = 1.0  # of what is usual of poses, in a frame that is alone
+_FLOOR, _LEAST = 1e-9, 1e-6  # of the information, against frames with little and without any
 _DIRECTIONS = 12  # in which sizes are most uncertain; the others hardly move points, and cost as much each
 
 
 def point_covariance(fit: Fit, body: Body) -> Float[np.ndarray, "frames points 3 3"]:
     """Covariance (m^2) of the points that the fit had evidence about."""
     steps = main_steps(fit, body)
-    return _covariance(fit, fit.armature, steps, steps)
+    return _covariance(fit, fit.armature, steps, steps, body.jitter)
 
 
 def joint_covariance(fit: Fit, body: Body, steps: Shape | None = None) -> Float[np.ndarray, "frames joints 3 3"]:
@@ -29,31 +32,68 @@ def joint_covariance(fit: Fit, body: Body, steps: Shape | None = None) -> Float[
     every = Attachments(fit.armature.joints, np.arange(count), np.zeros((count, 3)), np.zeros(count))
     steps = main_steps(fit, body) if steps is None else steps
     still = replace(steps, point_basis=np.zeros((count, 3, len(steps.names))))
-    return _covariance(fit, replace(fit.armature, attachments=every), steps, still)
+    return _covariance(fit, replace(fit.armature, attachments=every), steps, still, body.jitter)
 
 
-def _covariance(fit: Fit, riding: Armature, steps: Shape, own: Shape) -> Float[np.ndarray, "frames points 3 3"]:
+def _covariance(fit: Fit, riding: Armature, steps: Shape, own: Shape, jitter: float) -> Float[np.ndarray, "frames points 3 3"]:
     """Of the points on an armature.
 
     Poses are uncertain given the sizes, and sizes are: a step of the sizes moves a point itself, and by the poses
-    that follow it, -H^-1 B, for the frames' equations H and their border B with the sizes.
+    that follow it, -H^-1 B, for the frames' equations H and their border B with the sizes. To that comes what detections
+    are off by for so long that no smoothing finds it.
 
     Args:
         fit: of a window.
         riding: its armature with the points to judge.
         steps: of the sizes, one sigma each, for the points that there is evidence about.
         own: the same for the points to judge.
+        jitter: share of the detections' sigma that is new in every frame.
     """
     armature, f = fit.armature, fit.freedoms
     poses = fit.pose.on(armature)
     screws = armature.screws(poses, f.joint, f.axes(fit.pose, poses))
     slopes = armature.slopes(screws, f.joint, riding.keypoints(poses), riding.attachments.joint)
-    out = slopes @ fit.inverse.block[:, None] @ np.swapaxes(slopes, -1, -2)
+    known = fit.inverse.block + _lasting(fit, screws, jitter)
+    out = slopes @ known[:, None] @ np.swapaxes(slopes, -1, -2)
     seen = steps.slopes(armature, poses)
     own_slopes = armature.slopes(screws, f.joint, armature.keypoints(poses), armature.attachments.joint)
     follow = fit.factor.solve(armature.pulled(own_slopes, fit.information @ seen))
     moved = own.slopes(riding, poses) - slopes @ follow[:, None]
+    if fit.guessed.any():
+        moved = np.concatenate([moved, slopes @ _guesses(fit)[:, None]], -1)
     return out + moved @ np.swapaxes(moved, -1, -2)
+
+
+def _lasting(fit: Fit, screws: Float[np.ndarray, "frames k 6"], jitter: float) -> Float[np.ndarray, "frames k k"]:
+    """Covariance of poses by detections' errors that stay as they are.
+
+    An error that does not change moves the pose as if the frame were alone: smoothness does not resist it. With information A a
+    frame, sharpened by 1 / jitter^2 for what is new, the lasting share 1 - jitter^2 of each detection's variance gives
+    H^-1 A H^-1 (1 - jitter^2) / jitter^2, H = A and what is usual.
+    """
+    f = fit.freedoms
+    if jitter >= 1.0:
+        return np.zeros_like(fit.inverse.block)
+    points = fit.armature.keypoints(fit.pose.on(fit.armature))
+    seen, _ = fit.armature.normal_equations(screws, f.joint, points, fit.information, np.zeros_like(points))
+    whole = seen.copy()
+    whole[:, 3:, 3:] += Habit.usual(f, _USUAL_WEIGHT).precision
+    whole += (_FLOOR * np.einsum("fii->f", seen)[:, None, None] / f.count + _LEAST) * np.eye(f.count)
+    inverse = np.linalg.inv(whole)
+    return (1 - jitter**2) / jitter**2 * inverse @ seen @ inverse
+
+
+def _guesses(fit: Fit) -> Float[np.ndarray, "frames k guesses"]:
+    """How poses follow where habits are not what they are taken for, one sigma each way.
+
+    A limb that is hidden is held otherwise than usual for as long as it is hidden: many such frames know no more than one.
+    """
+    weak = 3 + np.flatnonzero(fit.guessed)
+    precision = np.zeros((fit.freedoms.count, fit.freedoms.count))
+    precision[3:, 3:] = fit.habit.precision
+    spread = np.linalg.cholesky(np.linalg.inv(precision[np.ix_(weak, weak)]) * STRENGTH)
+    push = precision[:, weak] @ spread
+    return fit.factor.solve(np.broadcast_to(push, (len(fit.pose), *push.shape)).copy())
 
 
 def misfits(armature: Armature, points: Float[np.ndarray, "frames points 3"], evidence: Evidence) -> Float[np.ndarray, "frames joints"]:

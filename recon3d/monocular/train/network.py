@@ -29,7 +29,7 @@ class NetworkSettings:
     width: int = 256
     stem: int = 2
     depth: int = 4
-    inner: int = 512
+    inner: int = 1024
 
 
 class Lift(nn.Module):

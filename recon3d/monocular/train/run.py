@@ -22,9 +22,12 @@ from recon3d.monocular.train.plot import plot_run
 from recon3d.monocular.train.sample import Batch, Sampler, SampleSettings
 from recon3d.monocular.train.scores import USUAL, pose_errors
 
-# Frames of a window: many short ones, as unlike each other as can be, until half of the run is over; then longer ones.
+# Frames of a window: many short ones, as unlike each other as can be, until half of the run is over; then, or where a network has
+# learned already, longer ones.
 _LENGTHS = ((1, 9, 9, 27, 27, 27), (1, 9, 27, 27, 81, 81, 243))
 _LATER = 0.5
+_ALIGNED, _STEADY = 0.5, 0.3  # weights of the poses' own errors, whichever way the body faces, and of those of steps from frame to frame
+_SOME = 3  # every third frame is aligned: it takes time, and neighbours are alike
 _WARM_UP, _FULL_UNTIL = 100, 0.3
 _ADAM_RATE = 1e-3
 _CHECKPOINT_S = 300.0
@@ -182,7 +185,7 @@ class _Ahead:
         while self._open:
             rng = np.random.default_rng([own.seed, 1, self._step])
             self._sampler.reseed([own.seed, 2, self._step])
-            lengths = _LENGTHS[self._step >= _LATER * own.total_steps]
+            lengths = _LENGTHS[own.begin is not None or self._step >= _LATER * own.total_steps]
             frames = {"lift": int(rng.choice(lengths)), "mlp": 1, "tcn": 27 + 54}[own.kind]
             batch = self._sampler.batch(max(own.frames // frames, 8), frames)
             self._step += 1
@@ -210,7 +213,7 @@ def masks(there: Tensor, causal: Tensor) -> Tensor:
 
 
 def loss_of(network: nn.Module, batch: Batch, rng: np.random.Generator) -> Tensor:
-    """Distances of joints, of the root, of steps between frames, and the likelihood of the covariance."""
+    """Distances of joints, as they are and aligned, of the root, of steps between frames, and the likelihood of the covariance."""
     points, extra, when = torch.from_numpy(batch.points), torch.from_numpy(batch.extra), torch.from_numpy(batch.time)
     there, joints, known = torch.from_numpy(batch.there), torch.from_numpy(batch.joints), torch.from_numpy(batch.known)
     weight = there[:, :, None] * known[:, None]
@@ -226,12 +229,12 @@ def loss_of(network: nn.Module, batch: Batch, rng: np.random.Generator) -> Tenso
     error = found - joints
     off = torch.linalg.vector_norm(error + 1e-9, dim=-1)
     total = weight.sum().clamp(min=1)
-    loss = (off * weight).sum() / total
+    loss = (off * weight).sum() / total + _ALIGNED * _aligned_off(found[:, ::_SOME], joints[:, ::_SOME], weight[:, ::_SOME])
     if points.shape[1] > 1:
         both = weight[:, 1:] * weight[:, :-1]
         step_s = (when[:, 1:] - when[:, :-1])[..., None]
         change = torch.linalg.vector_norm((error[:, 1:] - error[:, :-1]) + 1e-9, dim=-1) / (30 * step_s)
-        loss = loss + 0.5 * (change * both).sum() / both.sum().clamp(min=1)
+        loss = loss + _STEADY * (change * both).sum() / both.sum().clamp(min=1)
     nll = _likely(whitened(error.detach(), shape), shape)
     root_true = torch.from_numpy(batch.root).clamp(-3, 3)
     root_off = (root - root_true).abs()
@@ -243,6 +246,20 @@ def loss_of(network: nn.Module, batch: Batch, rng: np.random.Generator) -> Tenso
         + 0.1 * (root_off.sum(-1) * there).sum() / framed
         + 0.02 * (root_nll.sum(-1) * there).sum() / framed
     )
+
+
+def _aligned_off(found: Tensor, joints: Tensor, weight: Tensor) -> Tensor:
+    """Distances of joints after the best similarity of each frame; the similarity itself is taken as given (it is the best one)."""
+    share = (weight / weight.sum(-1, keepdim=True).clamp(min=1))[..., None]
+    a, b = found - (found * share).sum(-2, keepdim=True), joints - (joints * share).sum(-2, keepdim=True)
+    with torch.no_grad():
+        left, size, right = torch.linalg.svd((a * share).transpose(-1, -2) @ b)
+        sign = torch.ones_like(size)
+        sign[..., 2] = torch.sign(torch.linalg.det(left @ right))
+        turn = (left * sign[..., None, :]) @ right
+        scale = ((size * sign).sum(-1) / (a.square() * share).sum((-1, -2)).clamp(min=1e-6))[..., None, None]
+    off = torch.linalg.vector_norm(scale * (a @ turn) - b + 1e-9, dim=-1)
+    return (off * weight).sum() / weight.sum().clamp(min=1)
 
 
 def whitened(error: Tensor, shape: Tensor) -> Tensor:
