@@ -85,7 +85,9 @@ def fit(armature: Armature, evidence: Evidence, longest_s: float, manner: Manner
     start = Unknowns(_calmed(freedoms, freedoms.pose(*starting_pose(own, evidence))), _NO_SHAPE)
     solution = _first(problem, start)
     problem.evidence = evidence.exchanged(own.keypoints(solution.at.pose.on(own)))
-    solution = _limbs_again(problem, solution)
+    guessed = _guessed(problem)
+    if guessed.any():
+        solution = _limbs_again(problem, solution)
     at, whole = solution.at, first_variance(freedoms)
     if len(problem.stiffness):
         spread = 1 / problem.stiffness
@@ -98,7 +100,7 @@ def fit(armature: Armature, evidence: Evidence, longest_s: float, manner: Manner
         problem.stiffness = 1 / local_variance(problem.grid, freedoms, at.pose, _factor(solution).selected_inverse(), spread, whole)
     feet, places = foot_points(own.attachments), own.keypoints(at.pose.on(own))
     problem.contacts = find_contacts(places, evidence.time, feet, None if manner is None else manner.rest)
-    return finished(problem, solve_in_time(problem, at, TimeSettings(2, first_damping=_SETTLED)), whole)
+    return finished(problem, solve_in_time(problem, at, TimeSettings(2, first_damping=_SETTLED)), whole, guessed)
 
 
 def problem_of(armature: Armature, evidence: Evidence, longest_s: float, freedoms: Freedoms | None = None) -> MotionProblem:
@@ -113,24 +115,29 @@ def problem_of(armature: Armature, evidence: Evidence, longest_s: float, freedom
     return MotionProblem(own, freedoms, evidence, grid, stiffness, habit, plausible=plausible_of(own, evidence))
 
 
-def finished(problem: MotionProblem, solution: TimeSolution[Unknowns], variance: Float[np.ndarray, "k"]) -> Fit:
-    """What a solution is worth."""
+def finished(
+    problem: MotionProblem,
+    solution: TimeSolution[Unknowns],
+    variance: Float[np.ndarray, "k"],
+    guessed: Bool[np.ndarray, "turns"] | None = None,
+) -> Fit:
+    """What a solution is worth; ``guessed`` turns follow habits that were learned."""
     factor, pose = _factor(solution), solution.at.pose
     own, contacts = problem.armature, problem.contacts
     assert contacts is not None
     information = problem.evidence.support(own.keypoints(pose.on(own))).information
     manner, habit = Manner(variance, contacts.rest), problem.habit
-    guessed = np.zeros(problem.freedoms.count - 3, bool)
-    if _relied_on(problem):
-        guessed = (problem.freedoms.joint != 0) & ~np.logical_and.reduce(well_seen(problem.freedoms, problem.evidence), axis=0)
+    guessed = np.zeros(problem.freedoms.count - 3, bool) if guessed is None else guessed
     return Fit(own, problem.freedoms, pose, factor.selected_inverse(), contacts, manner, factor, information, habit, guessed)
 
 
-def _relied_on(problem: MotionProblem) -> bool:
-    """Whether habits were learned from the take: of many cameras, some limbs seen by too few."""
+def _guessed(problem: MotionProblem) -> Bool[np.ndarray, "turns"]:
+    """Turns that the take's habits decide about in some frames: many cameras look on, and too few of them see a limb."""
     sound = well_seen(problem.freedoms, problem.evidence)
     alone = problem.plausible is not None and not sound.any()  # of one camera; limbs started where they are likely to be
-    return bool(len(problem.stiffness)) and sound.mean() < _WELL_SEEN and not alone
+    if not len(problem.stiffness) or sound.mean() >= _WELL_SEEN or alone:
+        return np.zeros(problem.freedoms.count - 3, bool)
+    return (problem.freedoms.joint != 0) & ~np.logical_and.reduce(sound, axis=0)
 
 
 def _first(problem: MotionProblem, at: Unknowns) -> TimeSolution[Unknowns]:
@@ -151,8 +158,6 @@ def _limbs_again(problem: MotionProblem, solution: TimeSolution[Unknowns]) -> Ti
     the body lets expect.
     """
     freedoms, pose = problem.freedoms, solution.at.pose
-    if not _relied_on(problem):
-        return solution
     sound = well_seen(freedoms, problem.evidence)
     problem.habit = learn_habit(freedoms, pose, sound, problem.evidence.time)
     expected = problem.habit.expected(freedoms.from_usual(pose), sound)

@@ -15,7 +15,7 @@ from recon3d.records import State
 from recon3d.skeleton import Armature, Attachments
 from recon3d.skeleton.shape import Shape
 
-_USUAL_WEIGHT = 1.0  # of what is usual of poses, in a frame that is alone
+_USUAL_WEIGHT = 0.05  # of what is usual of poses, in a frame that is alone
 _FLOOR, _LEAST = 1e-9, 1e-6  # of the information, against frames with little and without any
 _DIRECTIONS = 12  # in which sizes are most uncertain; the others hardly move points, and cost as much each
 
