@@ -4,6 +4,7 @@ The answer is in the camera's axes (x right, y down, z forward). Joints are abou
 since one camera cannot tell how large somebody is; every joint has a covariance.
 """
 
+import functools
 from dataclasses import dataclass, fields
 from importlib import resources
 from pathlib import Path
@@ -155,7 +156,7 @@ class NetworkLifter:
     """
 
     def __init__(self, path: Path, threads: int = 0, causal: bool = False, mirrored: bool = True):
-        """Load the network.
+        """A network by its file.
 
         Args:
             path: of the ONNX file.
@@ -163,12 +164,17 @@ class NetworkLifter:
             causal: look at past frames only.
             mirrored: lift the mirror image too.
         """
+        self._path, self._threads = path, threads
+        self.causal, self.mirrored = causal, mirrored
+
+    @functools.cached_property
+    def _session(self) -> Any:
+        """Loaded when somebody is lifted for the first time: many cameras seldom ask."""
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        self._session: Any = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        self.causal, self.mirrored = causal, mirrored
+        options.intra_op_num_threads = self._threads
+        return onnxruntime.InferenceSession(str(self._path), options, providers=["CPUExecutionProvider"])
 
     def lift(self, seen: PointsOfView) -> Lifted:
         """One person's points of one camera; long takes in windows that overlap, of which the middle is kept."""

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Bool, Float
+from scipy.ndimage import maximum_filter1d
 
 from recon3d import motion
 from recon3d.arrays import finite_median, short_gaps
 from recon3d.geometry import CameraRig
 from recon3d.monocular.lifter import STANDARD_M, Lifter, PointsOfView, points_of_view
 from recon3d.monocular.points import JOINTS, POINTS, columns
-from recon3d.monocular.world import LASTING
 from recon3d.records import Keypoints3D, State
 
 _ENOUGH_VIEWS = 2
@@ -18,6 +18,8 @@ _FEWEST_POINTS = 8  # of the lifter's, that a camera must see in a frame to be a
 _TRUNK = 1.04  # from the hips to the neck, over that to the shoulders
 _START_M = 0.2
 _BRIDGED_S = 0.25  # for which smoothness knows better
+_AROUND_S = 1.0  # before and after, in which the lifter looks for how somebody moves
+_GUESSED = 40.0  # factor on the variance that it tells: a limb is guessed alike for about two seconds, which all are one guess
 
 
 def with_expected(seen: motion.Observed, lifter: Lifter) -> motion.Observed:
@@ -26,7 +28,7 @@ def with_expected(seen: motion.Observed, lifter: Lifter) -> motion.Observed:
     Every camera that sees enough of the person is asked. What they say is averaged, not added up: one network errs alike in
     all of them. Cameras that move are not asked.
     """
-    if not seen.pieces or any(piece.rig is not seen.pieces[0].rig for piece in seen.pieces):
+    if not seen.pieces or len(seen) < 2 or any(piece.rig is not seen.pieces[0].rig for piece in seen.pieces):
         return seen
     rig = seen.pieces[0].rig
     xy, sigma = (np.concatenate([getattr(piece, name) for piece in seen.pieces], 1) for name in ("xy", "sigma_px"))
@@ -34,13 +36,16 @@ def with_expected(seen: motion.Observed, lifter: Lifter) -> motion.Observed:
     weak &= ~short_gaps(~weak, seen.world.time, _BRIDGED_S)
     if not weak.any():
         return seen
-    place, information = _asked(seen, rig, xy, sigma, lifter)
+    place, information = np.full((*weak.shape, 3), np.nan), np.zeros((*weak.shape, 3, 3))
+    near = maximum_filter1d(np.logical_or.reduce(weak, axis=1), 2 * round(_AROUND_S / float(np.median(np.diff(seen.world.time)))) + 1)
+    rows = np.flatnonzero(near)
+    place[rows], information[rows] = _asked(seen.take(rows), rig, xy[:, rows], sigma[:, rows], lifter)
     known = weak & (np.trace(information, axis1=-2, axis2=-1) > 0)
     if not known.any():
         return seen
     covariance = np.linalg.inv(np.where(known[..., None, None], information, np.eye(3)))
     place = np.where(known[..., None], (covariance @ place[..., None])[..., 0], np.nan)
-    covariance *= LASTING  # a limb that is hidden is guessed alike all the while
+    covariance *= _GUESSED
     chosen = [k for k in range(1, len(JOINTS)) if JOINTS[k] != "head_top"]
     prior = motion.PosePrior(tuple(JOINTS[k] for k in chosen), place[:, chosen], covariance[:, chosen], STANDARD_M)
     return replace(seen, prior=prior, world=_started(seen.world, place))

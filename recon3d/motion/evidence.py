@@ -113,7 +113,8 @@ def joined(parts: Sequence[Observed]) -> Observed:
             pieces.append(ObservedPiece(piece.rig, xy, sigma))
         else:
             pieces.append(piece)
-    return Observed(concatenate([part.world for part in parts]), tuple(pieces), in_order([part.prior for part in parts]))
+    prior = in_order([part.prior for part in parts], [len(part) for part in parts])
+    return Observed(concatenate([part.world for part in parts]), tuple(pieces), prior)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -300,7 +301,7 @@ def in_line(parts: Sequence[Evidence]) -> Evidence:
             sightings.append((own, s))
         start += len(part.time)
     names = ("time", "xyz", "known", "root_information", "views")
-    prior = in_order([part.prior for part in parts])
+    prior = in_order([part.prior for part in parts], [len(part.time) for part in parts])
     arrays = {n: np.concatenate([getattr(part, n) for part in parts]) for n in names}
     return replace(first, sightings=tuple(sightings), prior=prior, **arrays)
 

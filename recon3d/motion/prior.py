@@ -145,9 +145,12 @@ def body_size(armature: Armature) -> float:
     return total
 
 
-def in_order(parts: Sequence[PosePrior | None]) -> PosePrior | None:
-    """Of several windows, one after the other; nothing where one of them has none."""
-    known = [part for part in parts if part is not None]
-    if not known or len(known) < len(parts):
+def in_order(parts: Sequence[PosePrior | None], frames: Sequence[int]) -> PosePrior | None:
+    """Of several windows of so many frames, one after the other; in those that have none nothing is known."""
+    some = next((part for part in parts if part is not None), None)
+    if some is None:
         return None
-    return replace(known[0], place=np.concatenate([p.place for p in known]), covariance=np.concatenate([p.covariance for p in known]))
+    count = len(some.joints)
+    place = [np.full((n, count, 3), np.nan) if part is None else part.place for part, n in zip(parts, frames, strict=True)]
+    covariance = [np.full((n, count, 3, 3), np.nan) if part is None else part.covariance for part, n in zip(parts, frames, strict=True)]
+    return replace(some, place=np.concatenate(place), covariance=np.concatenate(covariance))

@@ -20,6 +20,8 @@ from recon3d.detect import identity_of, output_of
 from recon3d.errors import CameraError, InputError
 from recon3d.geometry import CameraRig
 from recon3d.geometry.threads import single_threaded
+from recon3d.monocular import NetworkLifter, shipped
+from recon3d.monocular.many import with_expected
 from recon3d.multiview import (
     Agreement,
     Calibrated,
@@ -48,7 +50,8 @@ from recon3d.pipeline.synchronised import Synchronised
 from recon3d.pipeline.take import Stage, StoredKeypoints, Take, motion_readers, world_readers
 from recon3d.records import Keypoints2D, Keypoints3D
 from recon3d.records.keypoints3d import of_people
-from recon3d.skeleton import load_armature, load_layout
+from recon3d.skeleton import armature_of, load_armature, load_layout
+from recon3d.skeleton.armature_file import HUMAN
 
 _MAX_FPS = 100_000.0
 _AGREEMENT = ("residual_px", "joint_residual_px", "left_out_px", "offset_px", "scatter_px")
@@ -309,8 +312,10 @@ def _motion(
 ) -> Stage:
     """Everybody's motion in window files, each on a body measured on frames from all over the take."""
     settings = job.settings.motion
-    stage = take.stage("motion", [worlds.folder.name, asdict(settings), prints.get("armature file")])
     people, layout = list(cast.names), views.layout
+    lifter = NetworkLifter(shipped(), mirrored=False) if armature_of(layout.name) == HUMAN else None
+    network = "" if lifter is None else fingerprint(shipped())
+    stage = take.stage("motion", [worlds.folder.name, asdict(settings), prints.get("armature file"), network])
     if stage.complete or not people:
         if not stage.complete:
             stage.finish({})
@@ -327,7 +332,10 @@ def _motion(
             samples[person].append(motion.sample(part[person]))
     bodies = {person: motion.measure(samples[person], layout, settings) for person in people}
     total, at = len(views.timeline.frame), 0
-    for k, (before, now, after) in enumerate(with_neighbours(windows())):
+    likely = windows()
+    if lifter is not None:
+        likely = ({person: with_expected(one, lifter) for person, one in part.items()} for part in likely)
+    for k, (before, now, after) in enumerate(with_neighbours(likely)):
         for person in people:
             around = (None if before is None else before[person], now[person], None if after is None else after[person])
             part = motion.solve_window(*around, bodies[person], settings)

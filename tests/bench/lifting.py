@@ -32,6 +32,7 @@ from recon3d.records import Motion
 from recon3d.skeleton import STATURE_M, load_armature
 from tests.bench.main_job import BALANCE4
 from tests.bench.table import Result, result
+from tests.bench.unseen import unseen_limbs
 
 SEEDS = (0, 1, 2, 3, 4)
 WINDOWS, FRAMES = 96, 81
@@ -76,7 +77,7 @@ def unseen_people() -> list[Result]:
             ratios = [a / b for a, b in zip(scores["lift"]["n"], scores[name]["n"], strict=True)]
             beside = f"N- {np.median(scores[name]['n']):.1f} mm, PA- {np.median(scores[name]['pa']):.1f} mm"
             out.append(result(f"lifting.vs_{name}", ratios, "x", limit, "lower", SEEDS, beside))
-    return out
+    return [*out, *unseen_limbs((hdm05, cmu))]
 
 
 def _baselines() -> dict[str, Path]:

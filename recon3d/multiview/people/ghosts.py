@@ -60,10 +60,9 @@ def motionless(life: Life) -> str | None:
     if len(xyz) < 4 * _PIECES:
         return None
     pieces = np.array_split(xyz, _PIECES)
-    with np.errstate(invalid="ignore"):
-        middles = np.stack([_middle(piece) for piece in pieces])
-        moved = np.sqrt((np.nanstd(middles, 0) ** 2).sum(-1))
-    moved = moved[np.isfinite(moved)]
+    middles = np.stack([_middle(piece) for piece in pieces])
+    middles = middles[:, np.isfinite(middles).sum(0).min(-1) > 1]  # of joints that are there again and again
+    moved = np.sqrt((np.nanstd(middles, 0) ** 2).sum(-1))
     if len(moved) and np.quantile(moved, 0.9) < _STILL_M:
         return f"did not move at all in {life.last - life.first:.1f} s: a picture or a dummy"
     return None
