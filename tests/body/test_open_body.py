@@ -151,3 +151,31 @@ def test_baking_puts_parents_first():
     back = found["basis"] * found["basis_scale"][:, None, None]
     np.testing.assert_allclose(back, model["blendshapes"], atol=1e-4)
     assert MODEL.parameters == PHENOTYPES
+
+
+def test_sizes_follow_phenotypes():
+    values = MODEL.usual + np.array([0.1, -0.05, 0.1, -0.2, 0.1, 0.2])
+    shape, body = MODEL.shape(values), MODEL.shaped(values)
+    step = np.array([0.02, -0.01, 0.03, 0.02, -0.02, 0.01])
+    near, true = shape.apply(body.armature, step), MODEL.shaped(values + step).armature
+    changed = np.abs(true.rest_offset - body.armature.rest_offset).max()
+    assert changed > 0.002
+    assert np.abs(near.rest_offset - true.rest_offset).max() < 0.1 * changed
+    assert np.abs(near.attachments.offset - true.attachments.offset).max() < 0.1 * changed
+
+
+def test_points_ride_where_the_mesh_has_them():
+    """Rigid parts of joints, where skin bends: what is lost, in poses that people take."""
+    body = MODEL.person(weight=0.6)
+    rotation = np.stack([some_pose(body, seed) for seed in range(20)])
+    posed = body.posed(np.zeros((20, 3)), rotation)
+    on_skin, riding = MODEL.regressor.of(posed.vertices().astype(float)), body.armature.keypoints(posed.poses)
+    off = np.linalg.norm(on_skin - riding, axis=-1)
+    assert np.median(off) < 0.005 and np.quantile(off, 0.95) < 0.04
+    names = MODEL.regressor.points
+    assert {"left_heel", "right_small_toe", "mid_hip", "head_top"} <= set(names)
+    rest = dict(zip(names, body.armature.keypoints(body.at_rest().poses)[0], strict=True))
+    assert rest["left_wrist"][0] > rest["left_elbow"][0] > rest["left_shoulder"][0] > 0
+    assert rest["head_top"][2] > rest["nose"][2] > rest["left_shoulder"][2]
+    assert rest["nose"][1] < rest["left_ear"][1]  # faces look ahead, along -y
+    assert rest["left_big_toe"][1] < rest["left_heel"][1]
