@@ -116,7 +116,7 @@ def test_errors_last_as_long_as_a_pose_is_held():
     angle = np.linspace(0, np.pi, 61)
     limb = np.tile(np.stack([np.cos(angle), np.sin(angle), np.zeros(61)], -1)[None, :, None], (300, 1, len(POINTS), 1))
     clean = rng.uniform(-0.2, 0.2, (300, 1, len(POINTS), 2)) * np.ones((1, 61, 1, 1))
-    noise = DetectorNoise(changing=0.0, swap_share=0.0, hidden_share=0.0, burst_share=0.0, lasting_spread=0.0, face=1.0)
+    noise = DetectorNoise(changing=0.0, swap_share=0.0, hidden_share=0.0, cut_share=0.0, burst_share=0.0, lasting_spread=0.0, face=1.0)
     found, _ = detect(clean, limb, np.tile(np.arange(61) / 60.0, (300, 1)), noise, rng)
     off = (found - clean) / np.linalg.norm(np.ptp(clean[:, 0], axis=1), axis=-1)[:, None, None, None]
     assert abs(off.std() / noise.lasting - 1) < 0.02
@@ -139,7 +139,7 @@ def test_who_walks_through_the_picture_is_seen_as_well_as_who_stands():
     time = np.tile(np.arange(40) / 30.0, (300, 1))
     stands = rng.uniform(-0.2, 0.2, (300, 1, len(POINTS), 2)) * np.ones((1, 40, 1, 1))
     walks = stands + np.linspace(0, 2, 40)[None, :, None, None] * np.array([1.0, 0.0])
-    noise = DetectorNoise(swap_share=0.0, hidden_share=0.0)
+    noise = DetectorNoise(swap_share=0.0, hidden_share=0.0, cut_share=0.0)
     a, b = (detect(one, still(one), time, noise, np.random.default_rng(6))[0] - one for one in (stands, walks))
     np.testing.assert_allclose(a, b, atol=1e-9)
 
@@ -148,7 +148,7 @@ def test_detectors_err_as_they_are_said_to():
     rng = np.random.default_rng(1)
     time = np.tile(np.arange(60) / 60.0, (400, 1))
     clean = rng.uniform(-0.2, 0.2, (400, 1, len(POINTS), 2)) * np.ones((1, 60, 1, 1))
-    quiet = DetectorNoise(swap_share=0.0, hidden_share=0.0, burst_share=0.0, spread=0.0, lasting_spread=0.0, face=1.0)
+    quiet = DetectorNoise(swap_share=0.0, hidden_share=0.0, cut_share=0.0, burst_share=0.0, spread=0.0, lasting_spread=0.0, face=1.0)
     found, told = detect(clean, still(clean), time, quiet, rng)
     size = np.linalg.norm(np.ptp(clean[:, 0], axis=1), axis=-1)[:, None, None, None]
     off = (found - clean) / size
@@ -165,7 +165,7 @@ def test_sides_are_mixed_up_and_limbs_hidden_as_often_as_said():
     rng = np.random.default_rng(2)
     time = np.tile(np.arange(30) / 30.0, (600, 1))
     clean = rng.uniform(-0.2, 0.2, (600, 30, len(POINTS), 2))
-    mixed, _ = detect(clean, still(clean), time, DetectorNoise(lasting=0, changing=0, swap_share=0.1, hidden_share=0.0), rng)
+    mixed, _ = detect(clean, still(clean), time, DetectorNoise(lasting=0, changing=0, swap_share=0.1, hidden_share=0.0, cut_share=0.0), rng)
     elbow, other = POINTS.index("left_elbow"), POINTS.index("right_elbow")
     share = (np.abs(mixed[:, :, elbow] - clean[:, :, other]) < 1e-6).all(-1).mean()
     assert 0.07 < share < 0.13

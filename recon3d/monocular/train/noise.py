@@ -78,6 +78,8 @@ class DetectorNoise:
     """Of frames in which both arms, or both legs, are taken for each other."""
     hidden_share: float = 0.05
     """Of points, and again of whole limbs, that are not there."""
+    cut_share: float = 0.1
+    """Of windows in which the picture ends across the person: below, and a third as often beside."""
 
 
 def detect(
@@ -112,8 +114,7 @@ def detect(
     hidden = bursts(rng, (size, count), frames, noise.hidden_share) if noise.hidden_share else np.zeros(sigma.shape, bool)
     for limb in _LIMBS:
         hidden |= bursts(rng, (size, 1), frames, noise.hidden_share) & limb
-    if noise.hidden_share:
-        hidden |= _cut(clean, rng)
+    hidden |= _cut(clean, rng, noise.cut_share)
     told = noise.told * np.sqrt(sigma**2 + lasting**2) * np.exp(rng.normal(0, 0.3, sigma.shape))
     return np.where(hidden[..., None], np.nan, found), told
 
@@ -164,16 +165,18 @@ def _remembered(
     return out
 
 
-def _cut(clean: Float[np.ndarray, "windows frames points 2"], rng: np.random.Generator) -> Bool[np.ndarray, "windows frames points"]:
+def _cut(
+    clean: Float[np.ndarray, "windows frames points 2"], rng: np.random.Generator, share: float
+) -> Bool[np.ndarray, "windows frames points"]:
     """The image ends somewhere: now and then across the person, below or beside."""
     size = len(clean)
     low, high = np.nanmin(clean, (1, 2)), np.nanmax(clean, (1, 2))
     kind = rng.random(size)
-    share = rng.uniform(0.35, 0.95, size)
-    below = low[:, 1] + share * (high[:, 1] - low[:, 1])
-    out = (kind < 0.1)[:, None, None] & (clean[..., 1] > below[:, None, None])
-    right = low[:, 0] + share * (high[:, 0] - low[:, 0])
-    return out | ((kind > 0.97)[:, None, None] & (clean[..., 0] > right[:, None, None]))
+    part = rng.uniform(0.35, 0.95, size)
+    below = low[:, 1] + part * (high[:, 1] - low[:, 1])
+    out = (kind < share)[:, None, None] & (clean[..., 1] > below[:, None, None])
+    right = low[:, 0] + part * (high[:, 0] - low[:, 0])
+    return out | ((kind > 1 - share / 3)[:, None, None] & (clean[..., 0] > right[:, None, None]))
 
 
 def measured(take: Path, last: int = 50) -> dict[str, float]:

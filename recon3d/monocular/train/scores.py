@@ -20,8 +20,9 @@ from recon3d.monocular.train.mocap import Clips, read_clips
 from recon3d.monocular.train.noise import DetectorNoise
 from recon3d.monocular.train.sample import Batch, Sampler, SampleSettings
 
-USUAL = SampleSettings(augment=False, up_known=0.0, layout="coco_17", fps=30.0)
-"""How networks are judged: COCO's points, nothing known of the camera."""
+WHOLE = DetectorNoise(cut_share=0.0)
+USUAL = SampleSettings(augment=False, up_known=0.0, layout="coco_17", fps=30.0, noise=WHOLE)
+"""How networks are judged: COCO's points, a detector's noise, nothing known of the camera; people are wholly in the picture."""
 _COLUMNS = [JOINTS.index(name) for name in EVALUATED]
 _WINDOWS, _FRAMES = 48, 81
 
@@ -109,12 +110,14 @@ def scores(settings: ScoreSettings) -> Iterator[Score]:
         yield row(f"hdm05 {one}", hdm05.select(np.array([a == one for a in action])))
     for one in sorted(set(cmu.person)):
         yield row(f"cmu {one}", cmu.select(np.array([p == one for p in cmu.person])))
-    exact = DetectorNoise(burst_share=0.0, swap_share=0.0, hidden_share=0.0)
+    exact = DetectorNoise(burst_share=0.0, swap_share=0.0, hidden_share=0.0, cut_share=0.0)
+    cut = DetectorNoise(cut_share=1.0)
     for name, clips in (("hdm05", hdm05), ("cmu", cmu)):
         yield row(f"{name} all", clips)
         yield row(f"{name} up known", clips, replace(USUAL, up_known=1.0))
         yield row(f"{name} halpe_26", clips, replace(USUAL, layout="halpe_26"))
         yield row(f"{name} nothing hidden or mixed up", clips, replace(USUAL, noise=exact))
+        yield row(f"{name} cut off by the picture's edge", clips, replace(USUAL, noise=cut))
         yield row(f"{name} exact points", clips, replace(USUAL, noise=None))
 
 
