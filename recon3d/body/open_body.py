@@ -28,6 +28,7 @@ _ANCHORS = {"gender": 2, "age": 5, "muscle": 3, "weight": 3, "height": 2, "propo
 _RACES = 3  # mixed evenly
 _USUAL = (0.5, 2 / 3, 0.5, 0.5, 0.5, 0.5)
 _STIFF = 1e-6
+_ENDS = 400
 _STEP = 1e-3  # of a phenotype
 _SPREAD = 0.3  # standard deviation of phenotypes, of their range
 _LOOSE_M = 0.01  # how far detectors put points beside
@@ -77,6 +78,11 @@ class OpenBody:
         """A grown person half-way between all extremes."""
         return np.array(_USUAL)
 
+    @property
+    def range(self) -> tuple[Float[np.ndarray, "parameters"], Float[np.ndarray, "parameters"]]:
+        """Lowest and highest phenotypes."""
+        return np.array([_LOWEST_AGE if name == "age" else 0.0 for name in self.parameters]), np.ones(len(self.parameters))
+
     def person(self, **phenotypes: float) -> ShapedBody:
         """A body by its phenotypes; those that are not given are usual.
 
@@ -100,6 +106,29 @@ class OpenBody:
         heads = self.heads + np.tensordot(weight, self.head_basis, 1)
         bare = ShapedBody(self, values.copy(), vertices, SE3(SO3(self._turns.copy()), heads), self._armature(heads), self.skin)
         return replace(bare, armature=replace(bare.armature, attachments=self._attachments(bare)))
+
+    def armature(self, values: Float[np.ndarray, "parameters"]) -> Armature:
+        """The bare armature of a body, without keypoints: much quicker than the body."""
+        return self._armature(self.heads + np.tensordot(self.weights(values), self.head_basis, 1))
+
+    def height(self, values: Float[np.ndarray, "parameters"]) -> float:
+        """Standing at rest on flat soles, from the heels to the top of the head, m."""
+        chosen, pairs = self._ends
+        heads = self.heads + np.tensordot(self.weights(values), self.head_basis, 1)
+        vertices = self.template[chosen] + np.tensordot(self.weights(values) * self.scale, self.basis[:, chosen], 1)
+        joint = self.skin.joint[pairs]
+        own = np.searchsorted(chosen, self.skin.vertex[pairs])
+        turned = np.einsum("pba,pb->pa", self._turns[joint], vertices[own] - heads[joint])  # at rest joints are turned back
+        up = self.skin.weight[pairs] * (turned[:, 2] + self._armature(heads).rest_positions()[joint, 2])
+        return float(np.ptp(np.bincount(own, up)))
+
+    @functools.cached_property
+    def _ends(self) -> tuple[Int[np.ndarray, "some"], Int[np.ndarray, "pairs"]]:
+        """Vertices among which the highest and the lowest are when somebody stands, and their pairs in the skin."""
+        places = self.shaped(self.usual).at_rest().vertices()[0, :, 2]
+        order = np.argsort(places)
+        chosen = np.sort(np.concatenate([order[:_ENDS], order[-_ENDS:]]))
+        return chosen, np.flatnonzero(np.isin(self.skin.vertex, chosen))
 
     def shape(self, values: Float[np.ndarray, "parameters"]) -> Shape:
         """How sizes at rest change with the phenotypes, near a body: for solvers, which step and ask again.
