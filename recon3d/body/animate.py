@@ -27,7 +27,7 @@ def turns_on(body: ShapedBody, motion: Motion) -> Float[np.ndarray, "frames join
     own = [body.armature.index(name) for name in shared]
     turn = motion.rotation[:, [motion.armature.index(name) for name in shared]]
     known = np.isfinite(turn).all((1, 2))
-    out[np.ix_(np.flatnonzero(known), own)] = SO3.from_wxyz(turn[known]).matrix
+    out[np.ix_(np.flatnonzero(known), np.array(own))] = SO3.from_wxyz(turn[known]).matrix
     out[~known] = np.nan
     return out
 
