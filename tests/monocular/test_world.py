@@ -129,4 +129,8 @@ def test_a_prior_is_of_as_many_frames_as_the_evidence():
     assert half.prior is not None
     np.testing.assert_array_equal(half.prior.place, seen.prior.place[rows])
     assert motion.joined([half, seen.take(np.arange(8, 10))]).prior is not None
-    assert motion.joined([half, replace(seen, prior=None).take(np.arange(8, 10))]).prior is None
+    some = motion.joined([half, replace(seen, prior=None).take(np.arange(8, 10))]).prior
+    assert some is not None and len(some.place) == len(half) + 2
+    assert np.isfinite(some.place[: len(half)]).any() and np.isnan(some.place[len(half) :]).all()  # nothing is known there
+    without = replace(seen, prior=None)
+    assert motion.joined([without, without]).prior is None
