@@ -90,12 +90,12 @@ class OpenBody:
             InputError: no phenotype, or out of its range.
         """
         values = dict(zip(self.parameters, self.usual.tolist(), strict=True))
+        least = dict(zip(self.parameters, self.range[0].tolist(), strict=True))
         for name, value in phenotypes.items():
             if name not in values:
                 raise InputError(f"the open body has no phenotype {name!r}; it has {', '.join(values)}")
-            lowest = _LOWEST_AGE if name == "age" else 0.0
-            if not lowest - 1e-9 <= value <= 1 + 1e-9:
-                raise InputError(f"{name} must be from {lowest:.3g} to 1, not {value}")
+            if not least[name] - 1e-9 <= value <= 1 + 1e-9:
+                raise InputError(f"{name} must be from {least[name]:.3g} to 1, not {value}")
             values[name] = value
         return self.shaped(np.array(list(values.values())))
 
@@ -135,15 +135,14 @@ class OpenBody:
 
         A phenotype changes sizes along straight lines between anchors; where a body stands on one, the slope is the mean of both sides.
         """
-        joints, points, sigma = [], [], []
-        for k, name in enumerate(self.parameters):
-            lowest = _LOWEST_AGE if name == "age" else 0.0
-            ends = np.clip([values[k] - _STEP, values[k] + _STEP], lowest, 1.0)
+        joints, points = [], []
+        lowest, highest = self.range
+        for k in range(len(values)):
+            ends = np.clip([values[k] - _STEP, values[k] + _STEP], lowest[k], highest[k])
             a, b = (self.shaped(np.where(np.arange(len(values)) == k, end, values)).armature for end in ends)
             joints.append((b.rest_offset - a.rest_offset) / (ends[1] - ends[0]))
             points.append((b.attachments.offset - a.attachments.offset) / (ends[1] - ends[0]))
-            sigma.append((1.0 - lowest) * _SPREAD)
-        return Shape(self.parameters, np.stack(joints, -1), np.stack(points, -1), np.array(sigma))
+        return Shape(self.parameters, np.stack(joints, -1), np.stack(points, -1), _SPREAD * (highest - lowest))
 
     def _attachments(self, body: ShapedBody) -> Attachments:
         """The regressor's points as rigid parts of the joints that they ride on, as they lie at rest."""

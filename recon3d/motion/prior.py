@@ -15,7 +15,7 @@ from recon3d.errors import ShapeError
 from recon3d.geometry import SE3
 from recon3d.geometry.time_banded import TimeSystem
 from recon3d.motion.pose import Freedoms
-from recon3d.skeleton import Armature, Attachments
+from recon3d.skeleton import Armature, Attachments, other_side
 
 _ALIKE_S = 0.05  # for which a network's error is about the same one: frames in between tell nothing new
 _ODDEST = 1.5  # times as long as usual: longer bones are mistakes
@@ -68,7 +68,7 @@ class PosePrior:
                 ratio[name] = float(np.clip(found, 1 / _ODDEST, _ODDEST))
         factor = np.ones(len(names))
         for j, name in enumerate(names):
-            both = [ratio[one] for one in (name, _other_side(name)) if one in ratio]
+            both = [ratio[one] for one in (name, other_side(name)) if one in ratio]
             if both:
                 factor[j] = float(np.sqrt(both[0] * both[-1]))
         own = armature.with_sizes(armature.rest_offset * factor[:, None], armature.attachments.offset)
@@ -127,11 +127,6 @@ class Plausible:
         system.block[:, 3:, 3:] += block[:, 3:, 3:]
         system.gradient[:, 3:] += gradient[:, 3:]
         return 0.5 * (chi2 * share).sum(1)
-
-
-def _other_side(name: str) -> str:
-    side, _, part = name.partition("_")
-    return f"{ {'left': 'right', 'right': 'left'}[side] }_{part}" if side in ("left", "right") else name
 
 
 def body_size(armature: Armature) -> float:

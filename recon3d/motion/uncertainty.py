@@ -75,7 +75,9 @@ def _lasting(fit: Fit, screws: Float[np.ndarray, "frames k 6"], jitter: float) -
     if jitter >= 1.0:
         return np.zeros_like(fit.inverse.block)
     points = fit.armature.keypoints(fit.pose.on(fit.armature))
-    seen, _ = fit.armature.normal_equations(screws, f.joint, points, fit.information, np.zeros_like(points))
+    half, _ = fit.armature.normal_equations(screws, f.joint, points, fit.information, np.zeros_like(points))
+    half = np.tril(half)  # all that it fills
+    seen = half + np.swapaxes(np.tril(half, -1), -1, -2)
     whole = seen.copy()
     whole[:, 3:, 3:] += Habit.usual(f, _USUAL_WEIGHT).precision
     whole += (_FLOOR * np.einsum("fii->f", seen)[:, None, None] / f.count + _LEAST) * np.eye(f.count)
