@@ -43,14 +43,13 @@ def like(model: OpenBody, armature: Armature, height_m: float | None = None) -> 
 
 
 def _solved(model: OpenBody, wanted: Float[np.ndarray, "lengths"], height_m: float | None) -> Float[np.ndarray, "parameters"]:
-    lowest, highest = model.range
-    spread = 0.3 * (highest - lowest)
+    lowest, highest = model.lowest, model.highest
     sigma = np.array([s for *_, s in (*_DISTANCES, *_ACROSS)])
     known = np.isfinite(wanted)
 
     def residuals(values: np.ndarray) -> np.ndarray:
         own = _lengths(model.armature(values))
-        parts = [np.log(own[known] / wanted[known]) / sigma[known], (values - model.usual) / spread]
+        parts = [np.log(own[known] / wanted[known]) / sigma[known], (values - model.usual) / model.spread]
         if height_m is not None:
             parts.append(np.array([np.log(model.height(values) / height_m) / _HEIGHT_SIGMA]))
         return np.concatenate(parts)

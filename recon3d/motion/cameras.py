@@ -110,7 +110,7 @@ class CameraProblem:
         system, cost = problem.assemble(at.all, body, poses, points, total)
         f = problem.freedoms
         screws = body.screws(poses, f.joint, f.axes(at.all.pose, poses))
-        reach = body.slopes(screws, f.joint, points, body.attachments.joint)
+        reach = body.reach(screws, f.joint, poses)
         sizes = None if problem.shape is None else problem.shape.slopes(body, poses)
         return self._with_cameras(system, at, own, slopes, reach, sizes), cost + self._prior(at)[1] / frames
 

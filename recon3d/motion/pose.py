@@ -180,15 +180,14 @@ class Freedoms:
 
 def free_of(armature: Armature, moved: Bool[np.ndarray, "points"]) -> Bool[np.ndarray, "joints 3"]:
     """Axes about which a turn moves some of the chosen attached points; a ball joint counts as a whole."""
-    at = armature.attachments
     rng = np.random.default_rng(0)
     rotation = SO3.exp(rng.normal(0, 0.5, (1, len(armature.joints), 3)) * armature.free).matrix
     poses = armature.forward(SE3.identity(1), rotation)
     points = armature.keypoints(poses)[0]
-    descends = armature.skeleton.descends()
+    carries = armature.carries()
     out = np.zeros_like(armature.free)
     for j in range(len(armature.joints)):
-        own = moved & descends[at.joint, j]
+        own = moved & carries[:, j]
         arm = points[own] - poses.translation[0, j]
         order = armature.axis_order(j)
         for a in order:

@@ -121,7 +121,7 @@ class Plausible:
         share = _STRAY_CHI2 / (_STRAY_CHI2 + chi2)
         weight = share**2
         block, gradient = riding.normal_equations(
-            screws, freedoms.joint, joints, self.information * weight[..., None, None], pushed * weight[..., None]
+            screws, freedoms.joint, poses, joints, self.information * weight[..., None, None], pushed * weight[..., None]
         )
         # The root's place moves all of the body: joints about it stay.
         system.block[:, 3:, 3:] += block[:, 3:, 3:]

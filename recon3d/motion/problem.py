@@ -83,11 +83,11 @@ class MotionProblem:
         f = self.freedoms
         cost = support.cost + self._hold(points, support)
         screws = body.screws(poses, f.joint, f.axes(at.pose, poses))
-        block, gradient = body.normal_equations(screws, f.joint, points, support.information, support.force)
+        block, gradient = body.normal_equations(screws, f.joint, poses, points, support.information, support.force)
         nothing = np.zeros((*gradient.shape, 5))
-        system = TimeSystem(block, nothing, nothing.copy(), gradient, *self._border(at, body, poses, points, screws, support))
+        system = TimeSystem(block, nothing, nothing.copy(), gradient, *self._border(at, body, poses, screws, support))
         cost += self.grid.add(system, f, at.pose, self.stiffness)
-        cost += self._add_habit(system, at.pose) + add_limits(system, f, at.pose) + self._shape_cost(at) / len(points)
+        cost += self._add_habit(system, at.pose) + add_limits(system, f, at.pose) + self.size_prior(at)[2] / len(points)
         if self.plausible is not None:
             cost += self.plausible.add(system, f, body, poses, screws)
         if self.settled:
@@ -115,22 +115,29 @@ class MotionProblem:
         at: Unknowns,
         body: Armature,
         poses: SE3,
-        points: Float[np.ndarray, "frames points 3"],
         screws: Float[np.ndarray, "frames k 6"],
         support: Support,
     ) -> tuple[Float[np.ndarray, "frames k shapes"], Float[np.ndarray, "shapes shapes"], Float[np.ndarray, "shapes"]]:
-        if self.shape is None:
-            return np.zeros((len(points), self.freedoms.count, 0)), np.zeros((0, 0)), np.zeros(0)
-        slope = self.shape.slopes(body, poses)
+        slope = self.size_slopes(at, body, poses)
+        if slope is None:
+            return np.zeros((len(poses.translation), self.freedoms.count, 0)), np.zeros((0, 0)), np.zeros(0)
         pushed = support.information @ slope
         many = slope.shape[-1]
-        border = body.pulled(body.slopes(screws, self.freedoms.joint, points, body.attachments.joint), pushed)
-        prior = self.shape.sigma**-2.0
-        corner = slope.reshape(-1, many).T @ pushed.reshape(-1, many) + np.diag(prior)
-        return border, corner, support.force.reshape(-1) @ slope.reshape(-1, many) + prior * at.shape
+        border = body.pulled(body.reach(screws, self.freedoms.joint, poses), pushed)
+        prior, push, _ = self.size_prior(at)
+        corner = slope.reshape(-1, many).T @ pushed.reshape(-1, many) + prior
+        return border, corner, support.force.reshape(-1) @ slope.reshape(-1, many) + push
 
-    def _shape_cost(self, at: Unknowns) -> float:
-        return 0.0 if self.shape is None else 0.5 * float(((at.shape / self.shape.sigma) ** 2).sum())
+    def size_slopes(self, at: Unknowns, body: Armature, poses: SE3) -> Float[np.ndarray, "frames points 3 shapes"] | None:
+        """How points move with the sizes; None where these are known."""
+        return None if self.shape is None else self.shape.slopes(body, poses)
+
+    def size_prior(self, at: Unknowns) -> tuple[Float[np.ndarray, "shapes shapes"], Float[np.ndarray, "shapes"], float]:
+        """What is known of the sizes beforehand: its information, the slope of its cost, its cost."""
+        if self.shape is None:
+            return np.zeros((0, 0)), np.zeros(0), 0.0
+        prior = self.shape.sigma**-2.0
+        return np.diag(prior), prior * at.shape, 0.5 * float((prior * at.shape**2).sum())
 
 
 def plausible_of(armature: Armature, evidence: Evidence) -> Plausible | None:

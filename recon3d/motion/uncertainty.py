@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from recon3d.arrays import short_gaps
+from recon3d.geometry import SE3
 from recon3d.motion.evidence import Evidence
 from recon3d.motion.fit import Fit
 from recon3d.motion.habits import STRENGTH, Habit
@@ -52,11 +53,11 @@ def _covariance(fit: Fit, riding: Armature, steps: Shape, own: Shape, jitter: fl
     armature, f = fit.armature, fit.freedoms
     poses = fit.pose.on(armature)
     screws = armature.screws(poses, f.joint, f.axes(fit.pose, poses))
-    slopes = armature.slopes(screws, f.joint, riding.keypoints(poses), riding.attachments.joint)
-    known = fit.inverse.block + _lasting(fit, screws, jitter)
+    slopes = riding.reach(screws, f.joint, poses)
+    known = fit.inverse.block + _lasting(fit, poses, screws, jitter)
     out = slopes @ known[:, None] @ np.swapaxes(slopes, -1, -2)
     seen = steps.slopes(armature, poses)
-    own_slopes = armature.slopes(screws, f.joint, armature.keypoints(poses), armature.attachments.joint)
+    own_slopes = armature.reach(screws, f.joint, poses)
     follow = fit.factor.solve(armature.pulled(own_slopes, fit.information @ seen))
     moved = own.slopes(riding, poses) - slopes @ follow[:, None]
     if fit.guessed.any():
@@ -64,7 +65,7 @@ def _covariance(fit: Fit, riding: Armature, steps: Shape, own: Shape, jitter: fl
     return out + moved @ np.swapaxes(moved, -1, -2)
 
 
-def _lasting(fit: Fit, screws: Float[np.ndarray, "frames k 6"], jitter: float) -> Float[np.ndarray, "frames k k"]:
+def _lasting(fit: Fit, poses: SE3, screws: Float[np.ndarray, "frames k 6"], jitter: float) -> Float[np.ndarray, "frames k k"]:
     """Covariance of poses by detections' errors that stay as they are.
 
     An error that does not change moves the pose as if the frame were alone: smoothness does not resist it. With information A a
@@ -74,8 +75,8 @@ def _lasting(fit: Fit, screws: Float[np.ndarray, "frames k 6"], jitter: float) -
     f = fit.freedoms
     if jitter >= 1.0:
         return np.zeros_like(fit.inverse.block)
-    points = fit.armature.keypoints(fit.pose.on(fit.armature))
-    half, _ = fit.armature.normal_equations(screws, f.joint, points, fit.information, np.zeros_like(points))
+    points = fit.armature.keypoints(poses)
+    half, _ = fit.armature.normal_equations(screws, f.joint, poses, points, fit.information, np.zeros_like(points))
     half = np.tril(half)  # all that it fills
     seen = half + np.swapaxes(np.tril(half, -1), -1, -2)
     whole = seen.copy()
@@ -113,7 +114,7 @@ def states(armature: Armature, freedoms: Freedoms, evidence: Evidence, longest_s
     one is; else inferred from the rest of the body and what is usual.
     """
     at = armature.attachments
-    moves = armature.skeleton.descends()[at.joint].T  # joint moves point
+    moves = armature.carries().T  # joint moves point
     moves &= at.offset.any(1) | (at.joint[None] != np.arange(len(armature.joints))[:, None])
     seen = (evidence.seen.astype(np.int64) @ moves.T.astype(np.int64)) > 0
     turning = np.zeros(len(armature.joints), bool)

@@ -14,9 +14,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from recon3d.arrays import freeze_fields
-from recon3d.errors import LayoutError, all_faults
+from recon3d.errors import LayoutError, ShapeError, all_faults
 from recon3d.geometry.lie import SE3, SO3
+from recon3d.skeleton.blend import Blend
 
+_LEAST_SHARE = 0.02  # of a point on skin: a joint that carries less does not move it
 Plane: TypeAlias = Float[np.ndarray, "frames points"]
 
 
@@ -81,20 +83,24 @@ class Attachments:
         joint: that each rides on.
         offset: in the joint's frame, m.
         loose: how far (one sigma) its place on somebody's body may lie from that, m; 0 for points that define their joint.
+        blend: where they truly are, of points on skin that several joints carry; ``joint`` and ``offset`` are then what they
+            come nearest to.
     """
 
     points: tuple[str, ...]
     joint: Int[np.ndarray, "points"]
     offset: Float[np.ndarray, "points 3"]
     loose: Float[np.ndarray, "points"]
+    blend: Blend | None = None
 
     def __post_init__(self) -> None:
         freeze_fields(self)
 
     def select(self, points: tuple[str, ...]) -> "Attachments":
         """Those of these keypoints that are attached, in the given order."""
-        rows = [self.points.index(p) for p in points if p in self.points]
-        return Attachments(tuple(self.points[r] for r in rows), self.joint[rows], self.offset[rows], self.loose[rows])
+        rows = np.array([self.points.index(p) for p in points if p in self.points], np.int64)
+        blend = None if self.blend is None else self.blend.select(rows)
+        return Attachments(tuple(self.points[r] for r in rows), self.joint[rows], self.offset[rows], self.loose[rows], blend)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -164,7 +170,9 @@ class Armature:
         return int(bone.argmax()) if bone.max() > 0.9 * np.linalg.norm(bone) and bone.any() else None
 
     def with_sizes(self, rest_offset: Float[np.ndarray, "joints 3"], attachment_offset: Float[np.ndarray, "points 3"]) -> "Armature":
-        """The same body with other lengths."""
+        """The same body with other lengths; not of bodies with skin, whose model gives them."""
+        if self.attachments.blend is not None:
+            raise ShapeError(f"lengths of {self.skeleton.name} come from its model, with the skin")
         return replace(self, rest_offset=rest_offset, attachments=replace(self.attachments, offset=attachment_offset))
 
     def rest_positions(self) -> Float[np.ndarray, "joints 3"]:
@@ -193,6 +201,8 @@ class Armature:
     def keypoints(self, poses: SE3) -> Float[np.ndarray, "*batch points 3"]:
         """World positions of the attached keypoints, m."""
         at = self.attachments
+        if at.blend is not None:
+            return at.blend.places(poses)
         turned = poses.rotation.matrix[..., at.joint, :, :] @ at.offset[:, :, None]
         return poses.translation[..., at.joint, :] + turned[..., 0]
 
@@ -230,10 +240,28 @@ class Armature:
             out[:, :, k] = (shift[k] + turn[i] * p[j] - turn[j] * p[i]) * carried
         return out
 
+    def carries(self) -> Bool[np.ndarray, "points joints"]:
+        """Which joints the attached keypoints hang on, parents and their parents included."""
+        at, descends = self.attachments, self.skeleton.descends()
+        if at.blend is None:
+            return descends[at.joint]
+        strong = at.blend.share[:, None] * descends[at.blend.joint]
+        return at.blend.summed(strong) > _LEAST_SHARE
+
+    def reach(
+        self, screws: Float[np.ndarray, "frames dof 6"], joint: Int[np.ndarray, "turns"], poses: SE3
+    ) -> Float[np.ndarray, "frames points 3 dof"]:
+        """How the attached keypoints move with every degree of freedom: their Jacobian."""
+        at = self.attachments
+        if at.blend is None:
+            return self.slopes(screws, joint, self.keypoints(poses), at.joint)
+        return at.blend.slopes(self.skeleton.descends(), screws, np.concatenate([np.zeros(3, np.int64), joint]), poses)
+
     def normal_equations(
         self,
         screws: Float[np.ndarray, "frames dof 6"],
         joint: Int[np.ndarray, "turns"],
+        poses: SE3,
         points: Float[np.ndarray, "frames points 3"],
         weight: Float[np.ndarray, "frames points 3 3"],
         force: Float[np.ndarray, "frames points 3"],
@@ -242,8 +270,13 @@ class Armature:
 
         A point's velocity is linear in the six numbers (angular, linear) of the motion of whatever carries
         it; the 6x6 information of all points beyond a joint is summed first, as the composite rigid body
-        algorithm does with inertias (Featherstone 2008, section 6.2).
+        algorithm does with inertias (Featherstone 2008, section 6.2). Points that several joints carry are summed one by one.
         """
+        if self.attachments.blend is not None:
+            slopes = self.reach(screws, joint, poses)
+            pushed = np.concatenate([weight @ slopes, force[..., None]], -1)
+            both = self.pulled(slopes, pushed)
+            return both[..., :-1], both[..., -1]
         frames, count = points.shape[:2]
         owner = np.concatenate([np.zeros(3, np.int64), joint])
         descends = self.skeleton.descends()

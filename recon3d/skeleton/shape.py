@@ -5,7 +5,7 @@ number. A body model's own shape fits in as well as bone lengths do.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -29,28 +29,37 @@ class Shape:
         joint_basis: change of each rest offset, m.
         point_basis: change of each attachment's offset, m.
         sigma: standard deviation of each, round zero.
+        part_basis: change of the offset of each part of points on skin (`Blend`), m.
     """
 
     names: tuple[str, ...]
     joint_basis: Float[np.ndarray, "joints 3 shapes"]
     point_basis: Float[np.ndarray, "points 3 shapes"]
     sigma: Float[np.ndarray, "shapes"]
+    part_basis: Float[np.ndarray, "parts 3 shapes"] | None = None
 
     def __post_init__(self) -> None:
         freeze_fields(self)
 
     def apply(self, armature: Armature, shape: Float[np.ndarray, "shapes"]) -> Armature:
         """The armature that a shape makes of this one."""
-        return armature.with_sizes(armature.rest_offset + self.joint_basis @ shape, armature.attachments.offset + self.point_basis @ shape)
+        at, rest = armature.attachments, armature.rest_offset + self.joint_basis @ shape
+        offset = at.offset + self.point_basis @ shape
+        if at.blend is None or self.part_basis is None:
+            return armature.with_sizes(rest, offset)
+        blend = replace(at.blend, offset=at.blend.offset + self.part_basis @ shape)
+        return replace(armature, rest_offset=rest, attachments=replace(at, offset=offset, blend=blend))
 
     def slopes(self, armature: Armature, poses: SE3) -> Float[np.ndarray, "frames points 3 shapes"]:
         """d keypoint / d shape; of an armature whose poses in the world these are."""
         turn = poses.rotation.matrix
         moved = np.zeros((*turn.shape[:-1], len(self.names)))
-        for j, parent in enumerate(armature.skeleton.parents.tolist()):
-            if parent >= 0:
-                moved[:, j] = moved[:, parent] + turn[:, parent] @ self.joint_basis[j]
+        for joint, parent in armature.skeleton.levels():
+            moved[:, joint] = moved[:, parent] + turn[:, parent] @ self.joint_basis[joint]
         at = armature.attachments
+        if at.blend is not None and self.part_basis is not None:
+            own = at.blend.share[:, None, None] * moved[:, at.blend.joint] + turn[:, at.blend.joint] @ self.part_basis
+            return at.blend.summed(own.reshape(*own.shape[:2], -1)).reshape(len(turn), at.blend.count, 3, -1)
         return moved[:, at.joint] + turn[:, at.joint] @ self.point_basis
 
     def used(self, points: Sequence[int]) -> "Shape":

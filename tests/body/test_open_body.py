@@ -165,13 +165,13 @@ def test_sizes_follow_phenotypes():
 
 
 def test_points_ride_where_the_mesh_has_them():
-    """Rigid parts of joints, where skin bends: what is lost, in poses that people take."""
+    """On skin that bends, in poses that people take; shoulders' points are 35 mm off any single joint then."""
     body = MODEL.person(weight=0.6)
     rotation = np.stack([some_pose(body, seed) for seed in range(20)])
     posed = body.posed(np.zeros((20, 3)), rotation)
     on_skin, riding = MODEL.regressor.of(posed.vertices().astype(float)), body.armature.keypoints(posed.poses)
     off = np.linalg.norm(on_skin - riding, axis=-1)
-    assert np.median(off) < 0.005 and np.quantile(off, 0.95) < 0.04
+    assert off.max() < 1e-5
     names = MODEL.regressor.points
     assert {"left_heel", "right_small_toe", "mid_hip", "head_top"} <= set(names)
     rest = dict(zip(names, body.armature.keypoints(body.at_rest().poses)[0], strict=True))

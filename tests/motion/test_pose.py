@@ -75,7 +75,7 @@ def test_slopes_and_normal_equations():
     rng = np.random.default_rng(2)
     half = rng.normal(size=(*points.shape, 3))
     weight, force = half @ np.swapaxes(half, -1, -2), rng.normal(size=points.shape)
-    h, g = HUMAN.normal_equations(screws, FREEDOMS.joint, points, weight, force)
+    h, g = HUMAN.normal_equations(screws, FREEDOMS.joint, poses, points, weight, force)
     np.testing.assert_allclose(np.tril(h), np.tril(np.einsum("fpik,fpij,fpjl->fkl", slopes, weight, slopes)), atol=1e-10)
     np.testing.assert_allclose(g, np.einsum("fpik,fpi->fk", slopes, force), atol=1e-10)
     np.testing.assert_allclose(HUMAN.pulled(slopes, force[..., None])[..., 0], g, atol=1e-10)

@@ -1,0 +1,123 @@
+"""Points of a model's bodies, ready to be shaped and posed: keypoints, vertices, joints.
+
+A point that is linear in the vertices (sum of w v) moves, under linear blend skinning, as a `Blend`: its part on joint j is
+the sum of w s v over its vertices, s their share of that joint. All of that is linear in the model's shapes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy import sparse
+
+from recon3d.body.keypoints import Regressor
+from recon3d.skeleton.blend import Blend
+
+if TYPE_CHECKING:
+    from recon3d.body.linear import LinearModel
+
+
+@dataclass(frozen=True, eq=False)
+class Marks:
+    """Points of a model's bodies.
+
+    Attributes:
+        points: names.
+        point: of each part; in order.
+        joint: that carries it.
+        share: of it.
+        off: how much of its joint's place, as the model was sculpted, is in the vertices: the share, or nothing for joints themselves.
+        gather: of the vertices below, to parts.
+        template: vertices that count.
+        basis: of each shape, m.
+    """
+
+    points: tuple[str, ...]
+    point: Int[np.ndarray, "parts"]
+    joint: Int[np.ndarray, "parts"]
+    share: Float[np.ndarray, "parts"]
+    off: Float[np.ndarray, "parts"]
+    gather: sparse.csr_matrix
+    template: Float[np.ndarray, "used 3"]
+    basis: Float[np.ndarray, "shapes used3"]
+
+    def blend(
+        self, weight: Float[np.ndarray, "shapes"], heads: Float[np.ndarray, "joints 3"], turns: Float[np.ndarray, "joints 3 3"]
+    ) -> Blend:
+        """On the body of these weights, whose joints are there in the sculpted pose."""
+        vertices = self.template + (weight @ self.basis).reshape(-1, 3)
+        arm = self.gather @ vertices - self.off[:, None] * heads[self.joint]
+        return Blend(len(self.points), self.point, self.joint, self.share, np.einsum("pba,pb->pa", turns[self.joint], arm))
+
+    def offset_slopes(
+        self, slopes: Float[np.ndarray, "shapes n"], heads: Float[np.ndarray, "joints 3 n"], turns: Float[np.ndarray, "joints 3 3"]
+    ) -> Float[np.ndarray, "parts 3 n"]:
+        """How the parts' offsets change, where the weights change so and the joints in the sculpted pose with them."""
+        many = slopes.shape[1]
+        moved = (self.basis.T @ slopes).reshape(-1, 3 * many)
+        arm = (self.gather @ moved).reshape(-1, 3, many) - self.off[:, None, None] * heads[self.joint]
+        return np.einsum("pba,pbn->pan", turns[self.joint], arm)
+
+    def summed(self, parts: Float[np.ndarray, "parts 3 n"]) -> Float[np.ndarray, "points 3 n"]:
+        """Of every point's parts."""
+        return np.add.reduceat(parts, np.searchsorted(self.point, np.arange(len(self.points))), axis=0)
+
+    def heaviest(self) -> Int[np.ndarray, "points"]:
+        """The joint that carries most of each point."""
+        order = np.lexsort((-self.share, self.point))
+        first = np.searchsorted(self.point[order], np.arange(len(self.points)))
+        return self.joint[order][first]
+
+
+def marks_of_points(model: "LinearModel", regressor: Regressor) -> Marks:
+    """Of keypoints."""
+    shape = (len(regressor.points), model.skin.count)
+    return _marks(model, regressor.points, sparse.csr_matrix((regressor.weight, (regressor.point, regressor.vertex)), shape=shape))
+
+
+def marks_of_vertices(model: "LinearModel", vertices: Int[np.ndarray, "some"]) -> Marks:
+    """Of some vertices."""
+    count = len(vertices)
+    chosen = sparse.csr_matrix((np.ones(count), (np.arange(count), vertices)), shape=(count, model.skin.count))
+    return _marks(model, tuple(map(str, vertices.tolist())), chosen)
+
+
+def marks_of_joints(model: "LinearModel", names: Sequence[str] | None = None) -> Marks:
+    """Of joints themselves: each hangs on itself alone, with no offset."""
+    every = model.skeleton.joints
+    rows = np.arange(len(every)) if names is None else np.array([every.index(name) for name in names], np.int64)
+    count = len(rows)
+    nothing = np.zeros(count)
+    return Marks(
+        tuple(every[j] for j in rows.tolist()),
+        np.arange(count),
+        rows,
+        np.ones(count),
+        nothing,
+        sparse.csr_matrix((count, 0)),
+        np.zeros((0, 3)),
+        np.zeros((len(model.scale), 0)),
+    )
+
+
+def _marks(model: "LinearModel", names: tuple[str, ...], chosen: sparse.csr_matrix) -> Marks:
+    """Of points that are linear in the vertices, by points and vertices."""
+    chosen = chosen.tocsr()
+    chosen.eliminate_zeros()
+    used = np.unique(chosen.indices).astype(np.int64)
+    row = np.repeat(np.arange(chosen.shape[0]), np.diff(chosen.indptr))
+    own = np.searchsorted(used, chosen.indices)
+    first, last = (np.searchsorted(model.skin.vertex, chosen.indices, side) for side in ("left", "right"))
+    many = last - first
+    entry = np.repeat(np.arange(len(row)), many)
+    pair = np.arange(many.sum()) - np.repeat(np.cumsum(many) - many, many) + first[entry]
+    weight = chosen.data[entry] * model.skin.weight[pair]
+    key = row[entry] * len(model.skeleton.joints) + model.skin.joint[pair]
+    distinct, part = np.unique(key, return_inverse=True)
+    gather = sparse.csr_matrix((weight, (part, own[entry])), shape=(len(distinct), len(used)))
+    point, joint = np.divmod(distinct, len(model.skeleton.joints))
+    basis = (model.basis[:, used] * model.scale[:, None, None]).astype(np.float32).reshape(len(model.scale), -1)
+    share = np.bincount(part, weight)
+    return Marks(names, point, joint, share, share.copy(), gather, model.template[used], basis)
