@@ -178,8 +178,15 @@ class FrameMlp(nn.Module):
         return self.out(x).unflatten(-1, (len(JOINTS), 3))
 
 
+class _ChannelNorm(nn.LayerNorm):
+    """Of every frame's channels. (Averaged weights and the statistics of batches of few windows do not go together.)"""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input.transpose(1, 2)).transpose(1, 2)
+
+
 def _dilated(width: int, dilation: int) -> nn.Sequential:
-    before, between = nn.BatchNorm1d(width), nn.BatchNorm1d(width)
+    before, between = _ChannelNorm(width), _ChannelNorm(width)
     wide, narrow = nn.Conv1d(width, width, 3, dilation=dilation), nn.Conv1d(width, width, 1)
     return nn.Sequential(before, nn.ReLU(), wide, between, nn.ReLU(), narrow)
 
@@ -192,7 +199,7 @@ class FrameTcn(nn.Module):
         self.input = _Standard()
         self.first = nn.Conv1d(len(POINTS) * 3 + EXTRA, width, 3)
         self.layers = nn.ModuleList(_dilated(width, d) for d in (3, 9))
-        self.last = nn.Sequential(nn.BatchNorm1d(width), nn.ReLU())
+        self.last = nn.Sequential(_ChannelNorm(width), nn.ReLU())
         self.out = nn.Conv1d(width, len(JOINTS) * 3, 1)
 
     def forward(self, points: Tensor, extra: Tensor) -> Tensor:
