@@ -99,6 +99,12 @@ class LinearModel:
         places = self._at_rest(self._ends, self.weights(values))
         return float(np.ptp(places[:, 2]))
 
+    def volume(self, values: Float[np.ndarray, "parameters"]) -> float:
+        """Of the mesh as it was sculpted, m^3; skin must not be open."""
+        weight = self.weights(values)
+        a, b, c = np.moveaxis((self.template + np.tensordot(weight * self.scale, self.basis, 1))[self.faces], 1, 0)
+        return float(np.einsum("fi,fi->", a, np.cross(b, c)) / 6)
+
     def shape(self, values: Float[np.ndarray, "parameters"], marks: Marks | None = None) -> Shape:
         """How sizes at rest change with the parameters, near a body: for solvers, which step and ask again."""
         marks = self.marks if marks is None else marks
@@ -112,6 +118,10 @@ class LinearModel:
         points = marks.summed(parts + marks.share[:, None, None] * rest[marks.joint]) - rest[self._rides(marks)]
         return Shape(self.parameters, joints, points, self.spread.copy(), parts)
 
+    def kinks(self) -> tuple[tuple[float, ...], ...]:
+        """Values of each parameter at which bodies begin to change in another direction; none, where a model does not say otherwise."""
+        return ((),) * len(self.parameters)
+
     @functools.cached_property
     def marks(self) -> Marks:
         """The keypoints that detectors name."""
@@ -120,9 +130,8 @@ class LinearModel:
     def _rides(self, marks: Marks) -> Int[np.ndarray, "points"]:
         """The joint that each mark comes nearest to riding on."""
         joints = self.skeleton.joints
-        if marks.points != self.regressor.points:
-            return marks.heaviest()
-        return np.array([joints.index(carrier(name, joints)) for name in marks.points], np.int64)
+        named = [joints.index(carrier(name, joints)) if name in self.regressor.points else -1 for name in marks.points]
+        return np.where(np.array(named) < 0, marks.heaviest(), named)
 
     def _attachments(self, marks: Marks, bare: Armature, weight: np.ndarray, heads: Float[np.ndarray, "joints 3"]) -> Attachments:
         """Marks where they are at rest as parts of the joint that each comes nearest to, and as they truly are."""

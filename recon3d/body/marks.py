@@ -5,7 +5,7 @@ the sum of w s v over its vertices, s their share of that joint. All of that is 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,6 +63,22 @@ class Marks:
     def summed(self, parts: Float[np.ndarray, "parts 3 n"]) -> Float[np.ndarray, "points 3 n"]:
         """Of every point's parts."""
         return np.add.reduceat(parts, np.searchsorted(self.point, np.arange(len(self.points))), axis=0)
+
+    def select(self, points: tuple[str, ...]) -> "Marks":
+        """Some of the points, in this order."""
+        rows = np.array([self.points.index(name) for name in points], np.int64)
+        first, last = np.searchsorted(self.point, rows), np.searchsorted(self.point, rows, "right")
+        own = np.concatenate([np.arange(a, b) for a, b in zip(first, last, strict=True)])
+        point = np.repeat(np.arange(len(rows)), last - first)
+        return replace(
+            self,
+            points=points,
+            point=point,
+            joint=self.joint[own],
+            share=self.share[own],
+            off=self.off[own],
+            gather=self.gather[own],
+        )
 
     def heaviest(self) -> Int[np.ndarray, "points"]:
         """The joint that carries most of each point."""

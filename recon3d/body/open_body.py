@@ -69,6 +69,14 @@ class OpenBody(LinearModel):
         product = np.where(self.mask > 0, np.concatenate(near), 1.0).prod(1)
         return product @ self.projection
 
+    def kinks(self) -> tuple[tuple[float, ...], ...]:
+        """Anchors between others."""
+        return tuple(tuple(_anchors(name)[1:-1].tolist()) for name in self.parameters)
+
+
+def _anchors(name: str) -> np.ndarray:
+    return np.linspace(_LOWEST_AGE if name == "age" else 0.0, 1.0, _ANCHORS[name])
+
 
 def _nearness(value: float, lowest: float, count: int) -> np.ndarray:
     """How near a value is to each of evenly spaced anchors: linear between two neighbours."""

@@ -24,7 +24,7 @@ _DRIFT_M = 0.6  # growth of a bridge's sigma over a second: what a fast joint's 
 _SOUND_CHI2 = 12.0  # of detections that jitter is measured on
 _EXCHANGE_GAIN = 3.0  # log probability by which left and right must fit better exchanged
 _FEWEST_TRIPLES, _LEAST_JITTER = 100, 0.1
-_STRAY_CHI2 = 25.0  # a point in space 5 sigma off counts half in the slope of the cost
+_STRAY_CHI2 = 25.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,6 +147,7 @@ class Evidence:
         mixture: what judges detections.
         prior: what is plausible of poses.
         sharpness: how much more detections say about changes from frame to frame than about places, see `jitter`.
+        stray_chi2: a point in space that is so far off counts half in the slope of the cost.
     """
 
     attachments: Attachments
@@ -159,6 +160,7 @@ class Evidence:
     mixture: Mixture
     prior: PosePrior | None = None
     sharpness: float = 1.0
+    stray_chi2: float = _STRAY_CHI2
 
     @property
     def seen(self) -> Bool[np.ndarray, "frames points"]:
@@ -188,11 +190,11 @@ class Evidence:
         shape = places.shape[:2]
         arm = places - self.xyz
         residual = (self.root_information @ arm[..., None])[..., 0]
-        chi2 = (residual * residual).sum(-1)
-        weight = (_STRAY_CHI2 / (_STRAY_CHI2 + chi2)) ** 2
+        chi2 = temper * (residual * residual).sum(-1)
+        weight = temper * (self.stray_chi2 / (self.stray_chi2 + chi2)) ** 2
         info = np.swapaxes(self.root_information, -1, -2) @ self.root_information * weight[..., None, None]
         force = (info @ arm[..., None])[..., 0]
-        cost = 0.5 * (chi2 * (_STRAY_CHI2 / (_STRAY_CHI2 + chi2))).sum(1)
+        cost = 0.5 * (chi2 * (self.stray_chi2 / (self.stray_chi2 + chi2))).sum(1)
         for rows, s in self.sightings:
             part = (len(places[rows]), shape[1])
             xyz = np.ascontiguousarray(places[rows].reshape(-1, 3).T)

@@ -1,0 +1,6 @@
+"""Bodies fitted to what was seen: keypoints in pixels or in space, joints, skin."""
+
+from recon3d.body.fit.known import Known
+from recon3d.body.fit.values import BodyFit, fit_values, points_evidence
+
+__all__ = ["BodyFit", "Known", "fit_values", "points_evidence"]

@@ -1,0 +1,220 @@
+"""One body for a take: its parameters, together with the poses of some frames."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from recon3d.body.fit.known import Known
+from recon3d.body.fit.problem import BodyProblem, Surface
+from recon3d.body.likeness import like
+from recon3d.body.linear import LinearModel
+from recon3d.body.marks import Marks
+from recon3d.body.model import ShapedBody
+from recon3d.geometry.mixture import Mixture
+from recon3d.geometry.time_banded import TimeFactor
+from recon3d.geometry.time_solver import TimeSettings, TimeSolution, solve_in_time
+from recon3d.motion.evidence import Evidence
+from recon3d.motion.habits import Habit
+from recon3d.motion.pose import Freedoms, Pose, free_of
+from recon3d.motion.problem import Unknowns
+from recon3d.motion.smoothness import Grid, first_variance
+from recon3d.motion.start import starting_pose
+from recon3d.skeleton import Armature
+
+Surfaces: TypeAlias = Callable[[Unknowns], tuple[Surface, ...]]
+_LONGEST_S = 0.25  # frames further apart do not know of each other
+_NARROWER, _STEPS, _LEAST_REST = 30.0, 12, 0.01
+_FIRST, _FIRST_M = 0.03, 0.06  # scatter at first, of detections and of points in space
+_NEVER_STRAY = 1e15
+_WORTH = 0.05  # cost by which another side of a kink must be better
+_MIN_GAIN = 1e-4
+_ROUNDS, _ROUND_STEPS = 12, 2
+_SETTLED, _SETTLED_M = 2e-4, 1e-4
+_PRIORS = 0.8  # share of its variance before, above which a parameter is the prior's
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BodyFit:
+    """A body, and what it is worth.
+
+    Attributes:
+        body: found.
+        covariance: of its parameters.
+        pose: of the frames it was found on, on its armature.
+        informed: share of each parameter's variance that the evidence took away; near 0 where it is only what is usual.
+    """
+
+    body: ShapedBody
+    covariance: Float[np.ndarray, "parameters parameters"]
+    pose: Pose
+    informed: Float[np.ndarray, "parameters"]
+
+    def guessed(self) -> tuple[str, ...]:
+        """Parameters that nothing was seen of: what is usual, no measurement."""
+        return tuple(name for name, share in zip(self.body.model.parameters, self.informed, strict=True) if share < 1 - _PRIORS)
+
+
+def fit_values(
+    model: LinearModel,
+    evidence: Evidence,
+    marks: Marks | None = None,
+    known: Known = Known(),
+    start: Float[np.ndarray, "parameters"] | None = None,
+    surfaces: Surfaces | None = None,
+) -> BodyFit:
+    """The body that moves as the evidence has it.
+
+    Args:
+        model: whose bodies.
+        evidence: about marks of the model.
+        marks: these; None for its keypoints.
+        known: beforehand.
+        start: parameters to start from; None for a body of about the evidence's size.
+        surfaces: evidence about the skin, as it is to be taken for near a pose and body (called again as these get better).
+    """
+    marks = (model.marks if marks is None else marks).select(evidence.attachments.points)
+    values = _first_values(model, evidence, marks, known) if start is None else start
+    own = model.armature(values, marks)
+    freedoms = Freedoms(own, _free(own, evidence, surfaces is not None))
+    at = Unknowns(freedoms.pose(*starting_pose(own, evidence)), values)
+    stiffness = np.broadcast_to(1 / first_variance(freedoms), (max(len(evidence.time) - 2, 0), freedoms.count))
+    problem = BodyProblem(
+        own,
+        freedoms,
+        evidence,
+        Grid.of(evidence.time, _LONGEST_S),
+        stiffness,
+        Habit.usual(freedoms, 1.0),
+        model=model,
+        marks=marks,
+        known=known,
+    )
+    sharp = float(evidence.root_information.max(initial=0.0))  # one over the least sigma
+    return solved(problem, at, min(_FIRST, (sharp * _FIRST_M) ** -2.0) if sharp else _FIRST, surfaces)
+
+
+def solved(problem: BodyProblem, at: Unknowns, first: float, surfaces: Surfaces | None = None) -> BodyFit:
+    """From a start; where there is evidence about the skin, what it means is settled round by round.
+
+    Args:
+        problem: of some frames.
+        at: the start.
+        first: scatter (temper) that is allowed at first.
+        surfaces: evidence about the skin, as it is to be taken for near a pose and body.
+    """
+    stage = problem
+    for temper, rest, ease, steps in _stages(first):
+        stage = replace(problem, temper=temper, habit=Habit.usual(problem.freedoms, rest), stiffness=ease * problem.stiffness)
+        at = solve_in_time(stage, at, TimeSettings(steps, min_gain=_MIN_GAIN)).at
+    for _ in range(_ROUNDS if surfaces is not None else 0):
+        assert surfaces is not None
+        before = at
+        stage = replace(stage, surfaces=surfaces(at))
+        at = solve_in_time(stage, at, TimeSettings(_ROUND_STEPS, min_gain=_MIN_GAIN)).at
+        if np.abs(at.shape - before.shape).max() < _SETTLED and np.abs(at.pose.translation - before.pose.translation).max() < _SETTLED_M:
+            break
+    solution = _beyond_kinks(stage, at)
+    factor = TimeFactor(solution.system, solution.system.floor())
+    covariance = np.linalg.inv(factor.reduced_corner(solution.system, factor.solve(solution.system.border)))
+    usual = np.linalg.inv(Known().prior(problem.model, solution.at.shape)[0])
+    informed = 1 - np.clip(np.diag(covariance) / np.diag(usual), 0.0, 1.0)
+    return BodyFit(problem.model.shaped(solution.at.shape), covariance, solution.at.pose, informed)
+
+
+def _stages(first: float) -> list[tuple[float, float, float, int]]:
+    """Scatter allowed to the evidence narrows, the pose at rest steps back, smoothness comes in (as for `motion.sizes`)."""
+    count = 1 + int(np.ceil(np.log(1 / first) / np.log(_NARROWER)))
+    scatter = np.geomspace(first, 1.0, count)
+    rest, ease = np.geomspace(1.0, _LEAST_REST, count), np.geomspace(0.001, 0.3, count)
+    return [(float(t), float(r), float(e), _STEPS) for t, r, e in zip(scatter, rest, ease, strict=True)]
+
+
+def _beyond_kinks(problem: BodyProblem, at: Unknowns) -> TimeSolution[Unknowns]:
+    """The best of what is found on either side of the values where a parameter changes its direction: least squares stop there."""
+    settings = TimeSettings(_STEPS, min_gain=_MIN_GAIN)
+    best = solve_in_time(problem, at, settings)
+    model = problem.model
+    tried = {_sides(model, best.at.shape)}
+    better = True
+    while better:
+        better = False
+        for k, value in _neighbours(model, best.at.shape):
+            other = np.where(np.arange(len(best.at.shape)) == k, value, best.at.shape)
+            if _sides(model, other) in tried:
+                continue
+            tried.add(_sides(model, other))
+            found = solve_in_time(problem, Unknowns(best.at.pose, other), settings)
+            if found.cost < best.cost - _WORTH:
+                best, better = found, True
+    return best
+
+
+def _sides(model: LinearModel, values: Float[np.ndarray, "parameters"]) -> tuple[int, ...]:
+    """Between which kinks each parameter is."""
+    return tuple(int(np.searchsorted(kinks, value)) for kinks, value in zip(model.kinks(), values, strict=True))
+
+
+def _neighbours(model: LinearModel, values: Float[np.ndarray, "parameters"]) -> list[tuple[int, float]]:
+    """Values on the other side of a kink beside a parameter: as far from it, within the stretch that begins there."""
+    out: list[tuple[int, float]] = []
+    for k, kinks in enumerate(model.kinks()):
+        ends = [float(model.lowest[k]), *kinks, float(model.highest[k])]
+        side = int(np.searchsorted(kinks, values[k]))
+        for kink, far in ((ends[side], ends[side - 1] if side else None), (ends[side + 1], ends[side + 2] if side < len(kinks) else None)):
+            if far is not None:
+                reach = np.clip(abs(values[k] - kink), 0.2 * abs(far - kink), 0.8 * abs(far - kink))
+                out.append((k, float(kink + np.sign(far - kink) * reach)))
+    return out
+
+
+def points_evidence(
+    marks: Marks,
+    model: LinearModel,
+    xyz: Float[np.ndarray, "frames points 3"],
+    sigma_m: float,
+    time: Float[np.ndarray, "frames"] | None = None,
+) -> Evidence:
+    """Marks whose places are known for sure (a mesh's, another body model's), m; NaN where one is not."""
+    frames = len(xyz)
+    known: Bool[np.ndarray, "frames points"] = np.logical_and.reduce(np.isfinite(xyz), axis=-1)
+    root = np.eye(3) / sigma_m * known[..., None, None]
+    attachments = model.armature(model.usual, marks).attachments
+    when = 10.0 * np.arange(frames) if time is None else time
+    return Evidence(
+        attachments,
+        when,
+        np.where(known[..., None], xyz, 0.0),
+        known,
+        root,
+        (),
+        np.zeros(known.shape, np.uint8),
+        Mixture.of(0.1, 60.0),
+        stray_chi2=_NEVER_STRAY,
+    )
+
+
+def _first_values(model: LinearModel, evidence: Evidence, marks: Marks, known: Known) -> Float[np.ndarray, "parameters"]:
+    """A body of about the evidence's size: the extent of its points, frame by frame, over that of the usual body's."""
+    usual = model.armature(model.usual, marks)
+    ratio = _size_ratio(usual, evidence)
+    return like(model, replace(usual, rest_offset=ratio * usual.rest_offset), known.height_m).values
+
+
+def _size_ratio(armature: Armature, evidence: Evidence) -> float:
+    at = armature.attachments
+    places = armature.rest_positions()[at.joint] + at.offset
+    spread = []
+    for xyz, there in zip(evidence.xyz, evidence.known, strict=True):
+        if there.sum() > 3:
+            true, own = (np.sqrt(np.square(p[there] - p[there].mean(0)).sum()) for p in (xyz, places))
+            spread.append(true / own)
+    return float(np.clip(np.quantile(spread, 0.9), 0.2, 2.0)) if spread else 1.0
+
+
+def _free(own: Armature, evidence: Evidence, skin: bool) -> Bool[np.ndarray, "joints 3"]:
+    if skin:
+        return own.free.copy()
+    return free_of(own, np.logical_or.reduce(evidence.seen, axis=0))
