@@ -127,6 +127,10 @@ class LinearModel:
         """The keypoints that detectors name."""
         return marks_of_points(self, self.regressor)
 
+    def marks_at_rest(self) -> Attachments:
+        """The keypoints on the usual body."""
+        return self.armature(self.usual).attachments
+
     def _rides(self, marks: Marks) -> Int[np.ndarray, "points"]:
         """The joint that each mark comes nearest to riding on."""
         joints = self.skeleton.joints

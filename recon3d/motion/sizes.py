@@ -102,22 +102,39 @@ def measure_body(
         alone = shape.sigma * _ALONE
         alone[0] = _HELD
         shape = replace(shape, sigma=alone)
-    parts = [one.frames for one in samples if len(one.frames)]
-    if not parts:
+    every = short_runs(samples)
+    if every is None:
         return Body(armature, shape, np.diag(shape.sigma**2))
-    every = joined(parts)
-    every = every.take(_runs(np.arange(len(every))))
     if stature_sigma and every.prior is not None:
         armature = every.prior.proportioned(armature)
     body = _fit(armature, shape, gather(every, armature.attachments), cameras_of(every) if free_cameras else None)
     if stature_sigma:
         body = _as_large(body, armature, stature_sigma)
+    return with_manner(body, samples, longest_s)
+
+
+def short_runs(samples: Sequence[Sample]) -> Observed | None:
+    """Frames from all over a take, for sizes; None where nobody is ever there."""
+    parts = [one.frames for one in samples if len(one.frames)]
+    if not parts:
+        return None
+    every = joined(parts)
+    return every.take(_runs(np.arange(len(every))))
+
+
+def with_manner(body: Body, samples: Sequence[Sample], longest_s: float) -> Body:
+    """The same with its manner of moving, where a take has several windows."""
     stretches = [one.stretch for one in samples if len(one.stretch) > 2]
     if len(samples) == 1 or not stretches:
         return body
     stretch = joined([stretches[k] for k in np.unique(np.linspace(0, len(stretches) - 1, _STRETCHES).astype(int))])
-    evidence = gather(stretch if body.cameras is None else body.cameras.of(stretch), armature.attachments, body.jitter)
+    evidence = gather(stretch if body.cameras is None else body.cameras.of(stretch), body.armature.attachments, body.jitter)
     return replace(body, manner=fit(body.armature, evidence, longest_s).manner)
+
+
+def alike(jitter: float) -> float:
+    """How many times as uncertain sizes are as the frames of a run would have it: as far as errors are the same in all, they are one."""
+    return 1 + (_RUN - 1) * (1 - jitter**2)
 
 
 def _as_large(body: Body, armature: Armature, stature_sigma: float) -> Body:
@@ -161,9 +178,7 @@ def _fit(armature: Armature, shape: Shape, evidence: Evidence, cameras: CameraRi
     rows = [shape.names.index(name) for name in held.names]
     body = held.apply(own, at.shape)
     jitter = evidence.jitter(body.keypoints(at.pose.on(body)), grid.ahead > 0)
-    # As far as errors are the same in all frames of a run, the run is one observation.
-    alike = 1 + (_RUN - 1) * (1 - jitter**2)
-    covariance[np.ix_(rows, rows)], value[rows] = np.linalg.inv(reduced)[: len(rows), : len(rows)] * alike, at.shape
+    covariance[np.ix_(rows, rows)], value[rows] = np.linalg.inv(reduced)[: len(rows), : len(rows)] * alike(jitter), at.shape
     corrections = None if cameras is None else Corrections(cameras.names, camera[:, :6].copy(), camera[:, 6].copy())
     return Body(shape.apply(armature, value), shape, covariance, jitter, cameras=corrections)
 

@@ -1,0 +1,73 @@
+"""A body and its motion from a take's detections: one shape for all of it, then poses window by window."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from recon3d.body.fit.known import Known
+from recon3d.body.fit.values import BodyFit, fit_values
+from recon3d.body.linear import LinearModel
+from recon3d.errors import InputError
+from recon3d.geometry.threads import single_threaded
+from recon3d.motion import Body, Observed, sample, solve_windows
+from recon3d.motion.evidence import gather
+from recon3d.motion.sizes import alike, short_runs, with_manner
+from recon3d.motion.smoothness import Grid
+from recon3d.motion.solve import MotionSettings
+from recon3d.records import Motion
+from recon3d.records.motion import concatenate
+
+_FEWEST_POINTS = 6  # of a body's keypoints that a layout must name
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PersonFit:
+    """Somebody's body, and how it moves.
+
+    Attributes:
+        fit: the body, and what it is worth.
+        motion: of its armature.
+    """
+
+    fit: BodyFit
+    motion: Motion
+
+
+def fit_person(
+    model: LinearModel, windows: Sequence[Observed], known: Known = Known(), settings: MotionSettings = MotionSettings()
+) -> PersonFit:
+    """The body and motion of one person.
+
+    Args:
+        model: whose bodies.
+        windows: what was seen of one person, window by window: detections in pixels, or points in space where there are none.
+        known: of the body beforehand.
+        settings: of its motion.
+
+    Raises:
+        InputError: nobody is there, or the keypoints are not those of a human body.
+    """
+    layout = windows[0].world.layout
+    shared = [name for name in layout.points if name in model.marks.points]
+    if len(shared) < _FEWEST_POINTS:
+        raise InputError(f"layout {layout.name} names {len(shared)} points of a human body; a fit needs {_FEWEST_POINTS}")
+    samples = [sample(window) for window in windows]
+    every = short_runs(samples)
+    if every is None or not len(every):
+        raise InputError("nobody is there whom a body could be fitted to")
+    with single_threaded():
+        evidence = gather(every, model.marks_at_rest(), 1.0)
+        found = fit_values(model, evidence, known=known)
+        armature = found.body.armature
+        points = armature.attachments.select(evidence.attachments.points)
+        own = model.armature(found.body.values, model.marks.select(points.points))
+        joined_up = Grid.of(evidence.time, settings.longest_gap).ahead > 0
+        jitter = evidence.jitter(own.keypoints(found.pose.on(own)), joined_up)
+        found = BodyFit(found.body, found.covariance * alike(jitter), found.pose, found.informed)
+        body = Body(armature, model.shape(found.body.values), found.covariance, jitter)
+        body = with_manner(body, samples, settings.longest_gap)
+    motion = concatenate(list(solve_windows(windows, body, settings)))
+    if not np.isfinite(motion.translation).any():
+        raise InputError("nobody is there whom a body could be fitted to")
+    return PersonFit(found, motion)
