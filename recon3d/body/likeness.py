@@ -3,8 +3,8 @@
 import numpy as np
 from jaxtyping import Float
 
+from recon3d.body.linear import LinearModel
 from recon3d.body.model import ShapedBody
-from recon3d.body.open_body import OpenBody
 from recon3d.errors import InputError
 from recon3d.skeleton import Armature
 
@@ -20,13 +20,13 @@ _SLOPE_STEP = 0.02  # both ways: phenotypes act along lines with kinks, and usua
 _SHORTEST_M, _TALLEST_M = 0.4, 2.6
 
 
-def like(model: OpenBody, armature: Armature, height_m: float | None = None) -> ShapedBody:
+def like(model: LinearModel, armature: Armature, height_m: float | None = None) -> ShapedBody:
     """The most usual body with these lengths.
 
     What bones do not tell (weight and muscle, and much of gender) stays what is usual.
 
     Args:
-        model: the open body.
+        model: whose bodies.
         armature: of a person, as `motion.measure` finds it.
         height_m: standing, where it is known.
 
@@ -42,13 +42,13 @@ def like(model: OpenBody, armature: Armature, height_m: float | None = None) -> 
     return model.shaped(values)
 
 
-def _solved(model: OpenBody, wanted: Float[np.ndarray, "lengths"], height_m: float | None) -> Float[np.ndarray, "parameters"]:
+def _solved(model: LinearModel, wanted: Float[np.ndarray, "lengths"], height_m: float | None) -> Float[np.ndarray, "parameters"]:
     lowest, highest = model.lowest, model.highest
     sigma = np.array([s for *_, s in (*_DISTANCES, *_ACROSS)])
     known = np.isfinite(wanted)
 
     def residuals(values: np.ndarray) -> np.ndarray:
-        own = _lengths(model.armature(values))
+        own = _lengths(model.bare_armature(values))
         parts = [np.log(own[known] / wanted[known]) / sigma[known], (values - model.usual) / model.spread]
         if height_m is not None:
             parts.append(np.array([np.log(model.height(values) / height_m) / _HEIGHT_SIGMA]))

@@ -94,6 +94,10 @@ class LinearModel:
         chosen = self.marks if marks is None else marks
         return replace(bare, attachments=self._attachments(chosen, bare, weight, heads))
 
+    def bare_armature(self, values: Float[np.ndarray, "parameters"]) -> Armature:
+        """The same without keypoints."""
+        return self._armature(self._heads(self.weights(values)))
+
     def height(self, values: Float[np.ndarray, "parameters"]) -> float:
         """Standing at rest on flat soles, from the heels to the top of the head, m."""
         places = self._at_rest(self._ends, self.weights(values))

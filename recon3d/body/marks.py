@@ -29,9 +29,8 @@ class Marks:
         joint: that carries it.
         share: of it.
         off: how much of its joint's place, as the model was sculpted, is in the vertices: the share, or nothing for joints themselves.
-        gather: of the vertices below, to parts.
-        template: vertices that count.
-        basis: of each shape, m.
+        template: what the vertices of the model's template give to each part, m.
+        basis: what each shape adds, m.
     """
 
     points: tuple[str, ...]
@@ -39,16 +38,14 @@ class Marks:
     joint: Int[np.ndarray, "parts"]
     share: Float[np.ndarray, "parts"]
     off: Float[np.ndarray, "parts"]
-    gather: sparse.csr_matrix
-    template: Float[np.ndarray, "used 3"]
-    basis: Float[np.ndarray, "shapes used3"]
+    template: Float[np.ndarray, "parts 3"]
+    basis: Float[np.ndarray, "shapes parts3"]
 
     def blend(
         self, weight: Float[np.ndarray, "shapes"], heads: Float[np.ndarray, "joints 3"], turns: Float[np.ndarray, "joints 3 3"]
     ) -> Blend:
         """On the body of these weights, whose joints are there in the sculpted pose."""
-        vertices = self.template + (weight @ self.basis).reshape(-1, 3)
-        arm = self.gather @ vertices - self.off[:, None] * heads[self.joint]
+        arm = self.template + (weight @ self.basis).reshape(-1, 3) - self.off[:, None] * heads[self.joint]
         return Blend(len(self.points), self.point, self.joint, self.share, np.einsum("pba,pb->pa", turns[self.joint], arm))
 
     def offset_slopes(
@@ -56,8 +53,7 @@ class Marks:
     ) -> Float[np.ndarray, "parts 3 n"]:
         """How the parts' offsets change, where the weights change so and the joints in the sculpted pose with them."""
         many = slopes.shape[1]
-        moved = (self.basis.T @ slopes).reshape(-1, 3 * many)
-        arm = (self.gather @ moved).reshape(-1, 3, many) - self.off[:, None, None] * heads[self.joint]
+        arm = (self.basis.T @ slopes).reshape(-1, 3, many) - self.off[:, None, None] * heads[self.joint]
         return np.einsum("pba,pbn->pan", turns[self.joint], arm)
 
     def summed(self, parts: Float[np.ndarray, "parts 3 n"]) -> Float[np.ndarray, "points 3 n"]:
@@ -77,7 +73,8 @@ class Marks:
             joint=self.joint[own],
             share=self.share[own],
             off=self.off[own],
-            gather=self.gather[own],
+            template=self.template[own],
+            basis=np.ascontiguousarray(self.basis.reshape(len(self.basis), -1, 3)[:, own].reshape(len(self.basis), -1)),
         )
 
     def heaviest(self) -> Int[np.ndarray, "points"]:
@@ -112,9 +109,8 @@ def marks_of_joints(model: "LinearModel", names: Sequence[str] | None = None) ->
         rows,
         np.ones(count),
         nothing,
-        sparse.csr_matrix((count, 0)),
-        np.zeros((0, 3)),
-        np.zeros((len(model.scale), 0)),
+        np.zeros((count, 3)),
+        np.zeros((len(model.scale), 3 * count)),
     )
 
 
@@ -134,6 +130,6 @@ def _marks(model: "LinearModel", names: tuple[str, ...], chosen: sparse.csr_matr
     distinct, part = np.unique(key, return_inverse=True)
     gather = sparse.csr_matrix((weight, (part, own[entry])), shape=(len(distinct), len(used)))
     point, joint = np.divmod(distinct, len(model.skeleton.joints))
-    basis = (model.basis[:, used] * model.scale[:, None, None]).astype(np.float32).reshape(len(model.scale), -1)
+    basis = np.stack([gather @ (one[used].astype(float) * scale) for one, scale in zip(model.basis, model.scale.tolist(), strict=True)])
     share = np.bincount(part, weight)
-    return Marks(names, point, joint, share, share.copy(), gather, model.template[used], basis)
+    return Marks(names, point, joint, share, share.copy(), gather @ model.template[used], basis.astype(np.float32).reshape(len(basis), -1))

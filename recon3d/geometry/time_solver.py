@@ -63,6 +63,7 @@ class TimeSolution(Generic[Unknowns]):
 
 
 _LARGEST_DAMPING = 1e6
+_SHORTER = 0.25
 _REACH = 8  # frames on either side that share the fate of a frame
 
 
@@ -81,6 +82,12 @@ def solve_in_time(problem: TimeProblem[Unknowns], at: Unknowns, settings: TimeSe
         # Nearly every step is taken: to linearise at once is cheaper than to ask for the cost first.
         ahead, trial = problem.linearise(there)
         worse = _worse_around(trial, cost)
+        if len(shared) and not trial.sum() < cost.sum():
+            # What all frames share goes on a little, where a whole step is too long: no frame's own damping shortens it.
+            nearer = problem.retract(at, _SHORTER * step, _SHORTER * shared)
+            beside, lower = problem.linearise(nearer)
+            if lower.sum() < cost.sum():
+                there, ahead, trial = nearer, beside, lower
         if not trial.sum() < cost.sum() and not worse.all():  # NaN is no progress either
             part = _mean_around(np.where(worse, 0.0, 1.0))
             there = problem.retract(at, step * np.where(worse, 0.0, part)[:, None], 0.0 * shared)

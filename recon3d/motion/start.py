@@ -14,6 +14,7 @@ from recon3d.motion.evidence import Evidence
 from recon3d.skeleton import Armature, Attachments
 
 _DEFINES_M = 0.02  # points whose place is known as well stand for their joint
+_NAMED_M = 0.06  # from the joint of their name, points on skin
 _FARTHEST = 2.5  # turns are started within so many times their looseness
 _STRAIGHT = 0.15  # sine of a hinge's bend below which its plane is noise
 
@@ -61,12 +62,20 @@ def joint_targets(armature: Armature, evidence: Evidence) -> tuple[Float[np.ndar
 
 
 def standing_for(armature: Armature, attachments: Attachments) -> list[tuple[int, int]]:
-    """Points that lie at a joint at rest, with that joint."""
+    """Points that lie at a joint at rest, or near the joint of their name, with that joint."""
     rest = armature.rest_positions()
     place = rest[attachments.joint] + attachments.offset
     near = np.linalg.norm(place[:, None] - rest, axis=-1)
     known = attachments.loose <= _DEFINES_M
-    return [(p, int(near[p].argmin())) for p in np.flatnonzero(known & (near.min(1) < _DEFINES_M)).tolist()]
+    out: list[tuple[int, int]] = []
+    for p in np.flatnonzero(known).tolist():
+        name = attachments.points[p]
+        named = armature.joints.index(name) if name in armature.joints else -1
+        if named >= 0 and near[p, named] < _NAMED_M:
+            out.append((p, named))
+        elif near[p].min() < _DEFINES_M:
+            out.append((p, int(near[p].argmin())))
+    return out
 
 
 def _root_position(

@@ -1,5 +1,6 @@
 """What is known of somebody's body beforehand: how people differ, and what a tape and a scale said."""
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,12 +50,18 @@ class Known:
         self, model: LinearModel, values: Float[np.ndarray, "parameters"]
     ) -> tuple[Float[np.ndarray, "parameters parameters"], Float[np.ndarray, "parameters"], float]:
         """Information, slope of the cost and cost, for least squares near these values."""
-        now = self.residuals(model, values)
-        slope = np.empty((len(now), len(values)))
-        slope[: len(values)] = np.diag(1 / model.spread)
-        if len(now) > len(values):
-            for k, reach in enumerate(_STEP * (model.highest - model.lowest)):
-                ends = np.clip([values[k] - reach, values[k] + reach], model.lowest[k], model.highest[k])
-                a, b = (self.residuals(model, np.where(np.arange(len(values)) == k, end, values)) for end in ends)
-                slope[len(values) :, k] = (b - a)[len(values) :] / (ends[1] - ends[0])
-        return slope.T @ slope, slope.T @ now, 0.5 * float(now @ now)
+        return _prior(self, model, values.tobytes())
+
+
+@functools.lru_cache(maxsize=8)
+def _prior(known: Known, model: LinearModel, held: bytes) -> tuple[np.ndarray, np.ndarray, float]:
+    values = np.frombuffer(held)
+    now = known.residuals(model, values)
+    slope = np.empty((len(now), len(values)))
+    slope[: len(values)] = np.diag(1 / model.spread)
+    if len(now) > len(values):
+        for k, reach in enumerate(_STEP * (model.highest - model.lowest)):
+            ends = np.clip([values[k] - reach, values[k] + reach], model.lowest[k], model.highest[k])
+            a, b = (known.residuals(model, np.where(np.arange(len(values)) == k, end, values)) for end in ends)
+            slope[len(values) :, k] = (b - a)[len(values) :] / (ends[1] - ends[0])
+    return slope.T @ slope, slope.T @ now, 0.5 * float(now @ now)

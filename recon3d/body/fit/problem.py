@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from recon3d.body.fit.known import Known
+from recon3d.body.fit.offsets import Offsets
 from recon3d.body.linear import LinearModel
 from recon3d.body.marks import Marks
 from recon3d.geometry import SE3
@@ -17,36 +18,48 @@ from recon3d.skeleton import Armature
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class BodyProblem(MotionProblem):
-    """For `solve_in_time`; the numbers of `Unknowns.shape` are the model's parameters.
+    """For `solve_in_time`; the numbers of `Unknowns.shape` are the model's parameters, then how far points lie beside.
 
     Attributes:
         model: whose bodies.
         marks: of it that the evidence is about, in its order.
+        offsets: how far its points may lie beside.
         known: of the body beforehand.
         surfaces: more evidence, about the skin.
     """
 
     model: LinearModel
     marks: Marks
+    offsets: Offsets
     known: Known = field(default_factory=Known)
     surfaces: "tuple[Surface, ...]" = ()
 
     def body(self, at: Unknowns) -> Armature:
         """The armature of the body that it is taken to be, with the points that there is evidence about."""
-        return self.model.armature(at.shape, self.marks)
+        return self.offsets.on(self.model.armature(self.values(at), self.marks), at.shape[len(self.model.parameters) :])
+
+    def values(self, at: Unknowns) -> Float[np.ndarray, "parameters"]:
+        """The model's parameters among the unknowns."""
+        return at.shape[: len(self.model.parameters)]
 
     def retract(self, at: Unknowns, step: Float[np.ndarray, "frames k"], shared: Float[np.ndarray, "shapes"]) -> Unknowns:
         """Poses and parameters moved, these within their range."""
-        values = np.clip(at.shape + shared, self.model.lowest, self.model.highest)
-        return Unknowns(self.freedoms.retract(at.pose, step), values)
+        shape, many = at.shape + shared, len(self.model.parameters)
+        shape[:many] = np.clip(shape[:many], self.model.lowest, self.model.highest)
+        return Unknowns(self.freedoms.retract(at.pose, step), shape)
 
     def size_slopes(self, at: Unknowns, body: Armature, poses: SE3) -> Float[np.ndarray, "frames points 3 shapes"]:
         """How points move with the parameters."""
-        return self.model.shape(at.shape, self.marks).slopes(body, poses)
+        return self.offsets.among(self.model.shape(self.values(at), self.marks)).slopes(body, poses)
 
     def size_prior(self, at: Unknowns) -> tuple[Float[np.ndarray, "shapes shapes"], Float[np.ndarray, "shapes"], float]:
         """What is known of the body beforehand."""
-        return self.known.prior(self.model, at.shape)
+        many, weight = len(self.model.parameters), self.offsets.sigma_m**-2.0
+        beside = at.shape[many:]
+        prior = np.zeros((len(at.shape), len(at.shape)))
+        prior[:many, :many], push, cost = self.known.prior(self.model, self.values(at))
+        prior[many:, many:] = np.diag(weight)
+        return prior, np.concatenate([push, weight * beside]), cost + 0.5 * float((weight * beside**2).sum())
 
     def assemble(
         self, at: Unknowns, body: Armature, poses: SE3, points: Float[np.ndarray, "frames points 3"], support: Support
@@ -57,7 +70,8 @@ class BodyProblem(MotionProblem):
         for surface in self.surfaces:
             assert screws is not None
             rows = surface.rows
-            own, shape = self.model.armature(at.shape, surface.marks), self.model.shape(at.shape, surface.marks)
+            values = self.values(at)
+            own, shape = self.model.armature(values, surface.marks), self.model.shape(values, surface.marks)
             there = SE3(type(poses.rotation)(poses.rotation.matrix[rows]), poses.translation[rows])
             places = own.keypoints(there)
             said = surface.support(places)
@@ -65,11 +79,11 @@ class BodyProblem(MotionProblem):
             pushed = own.pulled(slopes, np.concatenate([said.information @ slopes, said.information @ sizes, said.force[..., None]], -1))
             k, many = slopes.shape[-1], sizes.shape[-1]
             system.block[rows] += pushed[..., :k]
-            system.border[rows] += pushed[..., k : k + many]
+            system.border[rows, :, :many] += pushed[..., k : k + many]
             system.gradient[rows] += pushed[..., -1]
             flat = sizes.reshape(-1, many)
-            system.corner += flat.T @ (said.information @ sizes).reshape(-1, many)
-            system.shared_gradient += flat.T @ said.force.ravel()
+            system.corner[:many, :many] += flat.T @ (said.information @ sizes).reshape(-1, many)
+            system.shared_gradient[:many] += flat.T @ said.force.ravel()
             cost[rows] += said.cost
         return system, cost
 

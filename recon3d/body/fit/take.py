@@ -1,7 +1,7 @@
 """A body and its motion from a take's detections: one shape for all of it, then poses window by window."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from recon3d.motion.solve import MotionSettings
 from recon3d.records import Motion
 from recon3d.records.motion import concatenate
 
+LOOSE_M = 0.01
+"""How far detectors put points beside a body model's."""
 _FEWEST_POINTS = 6  # of a body's keypoints that a layout must name
 
 
@@ -35,7 +37,11 @@ class PersonFit:
 
 
 def fit_person(
-    model: LinearModel, windows: Sequence[Observed], known: Known = Known(), settings: MotionSettings = MotionSettings()
+    model: LinearModel,
+    windows: Sequence[Observed],
+    known: Known = Known(),
+    settings: MotionSettings = MotionSettings(),
+    loose_m: float = LOOSE_M,
 ) -> PersonFit:
     """The body and motion of one person.
 
@@ -44,6 +50,7 @@ def fit_person(
         windows: what was seen of one person, window by window: detections in pixels, or points in space where there are none.
         known: of the body beforehand.
         settings: of its motion.
+        loose_m: how far keypoints may lie beside the model's own, all the take long; 0 where they are its own.
 
     Raises:
         InputError: nobody is there, or the keypoints are not those of a human body.
@@ -58,14 +65,12 @@ def fit_person(
         raise InputError("nobody is there whom a body could be fitted to")
     with single_threaded():
         evidence = gather(every, model.marks_at_rest(), 1.0)
-        found = fit_values(model, evidence, known=known)
-        armature = found.body.armature
-        points = armature.attachments.select(evidence.attachments.points)
-        own = model.armature(found.body.values, model.marks.select(points.points))
-        joined_up = Grid.of(evidence.time, settings.longest_gap).ahead > 0
-        jitter = evidence.jitter(own.keypoints(found.pose.on(own)), joined_up)
-        found = BodyFit(found.body, found.covariance * alike(jitter), found.pose, found.informed)
-        body = Body(armature, model.shape(found.body.values), found.covariance, jitter)
+        found = fit_values(model, evidence, known=known, loose_m=loose_m)
+        own = found.armature
+        jitter = evidence.jitter(own.keypoints(found.pose.on(own)), Grid.of(evidence.time, settings.longest_gap).ahead > 0)
+        found = replace(found, covariance=found.covariance * alike(jitter))
+        sizes = model.shape(found.body.values, model.marks.select(own.attachments.points))
+        body = Body(own, sizes, found.covariance, jitter)
         body = with_manner(body, samples, settings.longest_gap)
     motion = concatenate(list(solve_windows(windows, body, settings)))
     if not np.isfinite(motion.translation).any():

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from recon3d.body.fit.known import Known
+from recon3d.body.fit.offsets import Offsets
 from recon3d.body.fit.problem import BodyProblem, Surface
 from recon3d.body.likeness import like
 from recon3d.body.linear import LinearModel
@@ -27,7 +28,9 @@ from recon3d.skeleton import Armature
 Surfaces: TypeAlias = Callable[[Unknowns], tuple[Surface, ...]]
 _LONGEST_S = 0.25  # frames further apart do not know of each other
 _NARROWER, _STEPS, _LEAST_REST = 30.0, 12, 0.01
+_MOST_EASE = 0.01  # of the smoothness: what is quick would make bodies small
 _FIRST, _FIRST_M = 0.03, 0.06  # scatter at first, of detections and of points in space
+_TRIES, _LAST_STEPS = 5, 40
 _NEVER_STRAY = 1e15
 _WORTH = 0.05  # cost by which another side of a kink must be better
 _MIN_GAIN = 1e-4
@@ -45,12 +48,14 @@ class BodyFit:
         covariance: of its parameters.
         pose: of the frames it was found on, on its armature.
         informed: share of each parameter's variance that the evidence took away; near 0 where it is only what is usual.
+        armature: with the points that there was evidence about, where they lie on this body.
     """
 
     body: ShapedBody
     covariance: Float[np.ndarray, "parameters parameters"]
     pose: Pose
     informed: Float[np.ndarray, "parameters"]
+    armature: Armature
 
     def guessed(self) -> tuple[str, ...]:
         """Parameters that nothing was seen of: what is usual, no measurement."""
@@ -64,6 +69,7 @@ def fit_values(
     known: Known = Known(),
     start: Float[np.ndarray, "parameters"] | None = None,
     surfaces: Surfaces | None = None,
+    loose_m: float = 0.0,
 ) -> BodyFit:
     """The body that moves as the evidence has it.
 
@@ -74,12 +80,14 @@ def fit_values(
         known: beforehand.
         start: parameters to start from; None for a body of about the evidence's size.
         surfaces: evidence about the skin, as it is to be taken for near a pose and body (called again as these get better).
+        loose_m: how far points may lie beside the model's own, on this body; 0 where they are its own.
     """
     marks = (model.marks if marks is None else marks).select(evidence.attachments.points)
     values = _first_values(model, evidence, marks, known) if start is None else start
     own = model.armature(values, marks)
     freedoms = Freedoms(own, _free(own, evidence, surfaces is not None))
-    at = Unknowns(freedoms.pose(*starting_pose(own, evidence)), values)
+    offsets = Offsets.of(marks, loose_m)
+    at = Unknowns(freedoms.pose(*starting_pose(own, evidence)), np.concatenate([values, np.zeros(len(offsets.sigma_m))]))
     stiffness = np.broadcast_to(1 / first_variance(freedoms), (max(len(evidence.time) - 2, 0), freedoms.count))
     problem = BodyProblem(
         own,
@@ -90,6 +98,7 @@ def fit_values(
         Habit.usual(freedoms, 1.0),
         model=model,
         marks=marks,
+        offsets=offsets,
         known=known,
     )
     sharp = float(evidence.root_information.max(initial=0.0))  # one over the least sigma
@@ -114,21 +123,26 @@ def solved(problem: BodyProblem, at: Unknowns, first: float, surfaces: Surfaces 
         before = at
         stage = replace(stage, surfaces=surfaces(at))
         at = solve_in_time(stage, at, TimeSettings(_ROUND_STEPS, min_gain=_MIN_GAIN)).at
-        if np.abs(at.shape - before.shape).max() < _SETTLED and np.abs(at.pose.translation - before.pose.translation).max() < _SETTLED_M:
+        if (
+            np.abs(problem.values(at) - problem.values(before)).max() < _SETTLED
+            and np.abs(at.pose.translation - before.pose.translation).max() < _SETTLED_M
+        ):
             break
     solution = _beyond_kinks(stage, at)
-    factor = TimeFactor(solution.system, solution.system.floor())
+    factor, values = TimeFactor(solution.system, solution.system.floor()), problem.values(solution.at)
     covariance = np.linalg.inv(factor.reduced_corner(solution.system, factor.solve(solution.system.border)))
-    usual = np.linalg.inv(Known().prior(problem.model, solution.at.shape)[0])
-    informed = 1 - np.clip(np.diag(covariance) / np.diag(usual), 0.0, 1.0)
-    return BodyFit(problem.model.shaped(solution.at.shape), covariance, solution.at.pose, informed)
+    usual = np.linalg.inv(Known().prior(problem.model, values)[0])
+    informed = 1 - np.clip(np.diag(covariance)[: len(values)] / np.diag(usual), 0.0, 1.0)
+    return BodyFit(
+        problem.model.shaped(values), covariance[: len(values), : len(values)], solution.at.pose, informed, problem.body(solution.at)
+    )
 
 
 def _stages(first: float) -> list[tuple[float, float, float, int]]:
     """Scatter allowed to the evidence narrows, the pose at rest steps back, smoothness comes in (as for `motion.sizes`)."""
     count = 1 + int(np.ceil(np.log(1 / first) / np.log(_NARROWER)))
     scatter = np.geomspace(first, 1.0, count)
-    rest, ease = np.geomspace(1.0, _LEAST_REST, count), np.geomspace(0.001, 0.3, count)
+    rest, ease = np.geomspace(1.0, _LEAST_REST, count), np.geomspace(0.001, _MOST_EASE, count)
     return [(float(t), float(r), float(e), _STEPS) for t, r, e in zip(scatter, rest, ease, strict=True)]
 
 
@@ -137,19 +151,20 @@ def _beyond_kinks(problem: BodyProblem, at: Unknowns) -> TimeSolution[Unknowns]:
     settings = TimeSettings(_STEPS, min_gain=_MIN_GAIN)
     best = solve_in_time(problem, at, settings)
     model = problem.model
-    tried = {_sides(model, best.at.shape)}
+    tried = {_sides(model, problem.values(best.at))}
     better = True
     while better:
         better = False
-        for k, value in _neighbours(model, best.at.shape):
+        for k, value in _neighbours(model, problem.values(best.at)):
             other = np.where(np.arange(len(best.at.shape)) == k, value, best.at.shape)
-            if _sides(model, other) in tried:
+            sides = _sides(model, other[: len(model.parameters)])
+            if sides in tried:
                 continue
-            tried.add(_sides(model, other))
-            found = solve_in_time(problem, Unknowns(best.at.pose, other), settings)
+            tried.add(sides)
+            found = solve_in_time(problem, Unknowns(best.at.pose, other), TimeSettings(_TRIES, min_gain=_MIN_GAIN))
             if found.cost < best.cost - _WORTH:
-                best, better = found, True
-    return best
+                best, better = solve_in_time(problem, found.at, settings), True
+    return solve_in_time(problem, best.at, TimeSettings(_LAST_STEPS))
 
 
 def _sides(model: LinearModel, values: Float[np.ndarray, "parameters"]) -> tuple[int, ...]:
