@@ -86,10 +86,9 @@ class BodyWorld:
 
 
 def errors_mm(found, world, rows=slice(None)):
-    """Mean distance of vertices and of the joints that keypoints move, mm."""
+    """Mean distance of vertices and of the joints that keypoints move, mm; of these of the world's frames."""
     motion = found.motion
-    turns = SO3.from_wxyz(motion.rotation[rows]).matrix
-    mesh = found.fit.body.posed(motion.translation[rows], turns)
+    mesh = found.fit.body.posed(motion.translation, SO3.from_wxyz(motion.rotation).matrix)
     true = world.body.posed(world.mesh.poses.translation[rows, 0], _local(world)[rows])
     vertices = np.linalg.norm(mesh.vertices() - true.vertices(), axis=-1)
     human = [j for j, name in enumerate(motion.armature.joints) if name in make_person("gait", 2).motion.armature.joints]

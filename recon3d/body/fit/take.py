@@ -17,9 +17,11 @@ from recon3d.motion.smoothness import Grid
 from recon3d.motion.solve import MotionSettings
 from recon3d.records import Motion
 from recon3d.records.motion import concatenate
+from recon3d.skeleton import armature_of
 
 LOOSE_M = 0.01
 """How far detectors put points beside a body model's."""
+_HUMAN = ("human", "human_hands")
 _FEWEST_POINTS = 6  # of a body's keypoints that a layout must name
 
 
@@ -57,8 +59,8 @@ def fit_person(
     """
     layout = windows[0].world.layout
     shared = [name for name in layout.points if name in model.marks.points]
-    if len(shared) < _FEWEST_POINTS:
-        raise InputError(f"layout {layout.name} names {len(shared)} points of a human body; a fit needs {_FEWEST_POINTS}")
+    if armature_of(layout.name) not in _HUMAN or len(shared) < _FEWEST_POINTS:
+        raise InputError(f"layout {layout.name} is not of a human body: a fit needs {_FEWEST_POINTS} of its keypoints")
     samples = [sample(window) for window in windows]
     every = short_runs(samples)
     if every is None or not len(every):

@@ -1,6 +1,6 @@
 """One body for a take: its parameters, together with the poses of some frames."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -87,7 +87,8 @@ def fit_values(
     own = model.armature(values, marks)
     freedoms = Freedoms(own, _free(own, evidence, surfaces is not None))
     offsets = Offsets.of(marks, loose_m)
-    at = Unknowns(freedoms.pose(*starting_pose(own, evidence)), np.concatenate([values, np.zeros(len(offsets.sigma_m))]))
+    near = freedoms.pose(*starting_pose(own, evidence))
+    shape = np.concatenate([values, np.zeros(len(offsets.sigma_m))])
     stiffness = np.broadcast_to(1 / first_variance(freedoms), (max(len(evidence.time) - 2, 0), freedoms.count))
     problem = BodyProblem(
         own,
@@ -102,22 +103,28 @@ def fit_values(
         known=known,
     )
     sharp = float(evidence.root_information.max(initial=0.0))  # one over the least sigma
-    return solved(problem, at, min(_FIRST, (sharp * _FIRST_M) ** -2.0) if sharp else _FIRST, surfaces)
+    return solved(
+        problem,
+        [Unknowns(pose, shape) for pose in (near, _at_ease(freedoms, near))],
+        min(_FIRST, (sharp * _FIRST_M) ** -2.0) if sharp else _FIRST,
+        surfaces,
+    )
 
 
-def solved(problem: BodyProblem, at: Unknowns, first: float, surfaces: Surfaces | None = None) -> BodyFit:
-    """From a start; where there is evidence about the skin, what it means is settled round by round.
+def solved(problem: BodyProblem, starts: Sequence[Unknowns], first: float, surfaces: Surfaces | None = None) -> BodyFit:
+    """From the better of several starts, frame by frame; where there is evidence about the skin, what it means is settled round by round.
 
     Args:
         problem: of some frames.
-        at: the start.
+        starts: to go on from.
         first: scatter (temper) that is allowed at first.
         surfaces: evidence about the skin, as it is to be taken for near a pose and body.
     """
-    stage = problem
-    for temper, rest, ease, steps in _stages(first):
+    stage, at = problem, starts[0]
+    for k, (temper, rest, ease, steps) in enumerate(_stages(first)):
         stage = replace(problem, temper=temper, habit=Habit.usual(problem.freedoms, rest), stiffness=ease * problem.stiffness)
-        at = solve_in_time(stage, at, TimeSettings(steps, min_gain=_MIN_GAIN)).at
+        settings = TimeSettings(steps, min_gain=_MIN_GAIN)
+        at = _best_of([solve_in_time(stage, one, settings) for one in starts], stage) if k == 0 else solve_in_time(stage, at, settings).at
     for _ in range(_ROUNDS if surfaces is not None else 0):
         assert surfaces is not None
         before = at
@@ -136,6 +143,25 @@ def solved(problem: BodyProblem, at: Unknowns, first: float, surfaces: Surfaces 
     return BodyFit(
         problem.model.shaped(values), covariance[: len(values), : len(values)], solution.at.pose, informed, problem.body(solution.at)
     )
+
+
+def _at_ease(freedoms: Freedoms, pose: Pose) -> Pose:
+    """Where a pose is and whichever way it faces, with all joints as they usually are: from which none is twisted past its limits."""
+    off = freedoms.from_usual(pose)
+    return freedoms.with_turns(pose, np.where(freedoms.joint == 0, off, 0.0))
+
+
+def _best_of(found: Sequence[TimeSolution[Unknowns]], problem: BodyProblem) -> Unknowns:
+    """The sizes of the best, and of every frame the pose that costs least with these."""
+    shape = min(found, key=lambda one: one.cost).at.shape
+    every = [Unknowns(one.at.pose, shape) for one in found]
+    best = np.argmin([problem.linearise(one)[1] for one in every], axis=0)
+    pose = every[0].pose.take(slice(None))
+    for k, one in enumerate(every):
+        rows = best == k
+        for name in ("translation", "rotation", "angle"):
+            getattr(pose, name)[rows] = getattr(one.pose, name)[rows]
+    return Unknowns(pose, shape)
 
 
 def _stages(first: float) -> list[tuple[float, float, float, int]]:

@@ -1,0 +1,91 @@
+"""Bodies: fits against truth, on random people, adults and children; how fast meshes are made and fitted."""
+
+import time
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from recon3d.body.fit import Known, fit_person, fit_values, points_evidence
+from recon3d.body.marks import marks_of_joints, marks_of_vertices
+from recon3d.geometry import SE3, SO3
+from tests.bench.table import Result, result
+from tests.body.worlds import MODEL, BodyWorld, errors_mm, random_pose, random_values
+
+EXACT = range(50)
+FRAMES = 60
+PEOPLE = tuple((kind, seed) for kind in ("gait", "dance") for seed in range(5))
+LONG = 1000
+MESHES = 512
+
+
+def run() -> list[Result]:
+    with threadpool_limits(1):
+        return [*_exact(), *_views(), *_speed()]
+
+
+def _exact() -> list[Result]:
+    """Of every joint, and of every ninth vertex: the errors of all joints and of all vertices."""
+    off: dict[str, list[float]] = {"joint": [], "vertex": []}
+    for kind, marks in (("joint", marks_of_joints(MODEL)), ("vertex", marks_of_vertices(MODEL, np.arange(0, len(MODEL.template), 9)))):
+        for seed in EXACT:
+            values = random_values(seed, mean_build=False)
+            armature, pose = MODEL.armature(values, marks), random_pose(seed, values)
+            found = fit_values(MODEL, points_evidence(marks, MODEL, armature.keypoints(pose.on(armature)), 1e-4), marks)
+            true, ours = (
+                MODEL.shaped(values).posed(pose.translation, pose.rotation),
+                found.body.posed(found.pose.translation, found.pose.rotation),
+            )
+            if kind == "joint":
+                off[kind].append(1e3 * float(np.linalg.norm(ours.poses.translation - true.poses.translation, axis=-1).mean()))
+            else:
+                off[kind].append(1e3 * float(np.linalg.norm(ours.vertices() - true.vertices(), axis=-1).mean()))
+    means = {kind: f"mean of all bodies {np.mean(values):.3f}" for kind, values in off.items()}
+    return [
+        result("bodies.exact_joint_mm", off["joint"], "mm", 0.1, "lower", EXACT, means["joint"]),
+        result("bodies.exact_vertex_mm", off["vertex"], "mm", 1.0, "lower", EXACT, means["vertex"]),
+    ]
+
+
+def _views() -> list[Result]:
+    found: dict[tuple[int, bool], list[tuple[float, float]]] = {}
+    for views, usual in ((8, True), (4, True), (8, False)):
+        for kind, seed in PEOPLE:
+            values = random_values(seed, mean_build=usual)
+            world = BodyWorld(kind, views, FRAMES, seed, values)
+            fitted = fit_person(MODEL, [world.observed()], Known(height_m=MODEL.height(values)), loose_m=0.0)
+            found.setdefault((views, usual), []).append(errors_mm(fitted, world))
+    vertex, joint = np.array(found[8, True]).T
+    four, other = np.array(found[4, True])[:, 0], np.array(found[8, False])[:, 0]
+    seeds = range(5)
+    beside = f"weight and muscle random as well: {np.median(other):.1f}"
+    return [
+        result("bodies.views8_vertex_mm", vertex.tolist(), "mm", 12.0, "lower", seeds, beside),
+        result("bodies.views8_joint_mm", joint.tolist(), "mm", 5.0, "lower", seeds),
+        result("bodies.views4_vertex_mm", four.tolist(), "mm", 18.0, "lower", seeds),
+    ]
+
+
+def _speed() -> list[Result]:
+    values = random_values(1)
+    world = BodyWorld("gait", 4, LONG, 1, values)
+    seen = world.observed()
+    rate: list[float] = []
+    for _ in range(3):
+        begin = time.perf_counter()
+        fit_person(MODEL, [seen], Known(height_m=MODEL.height(values)))
+        rate.append(LONG / (time.perf_counter() - begin))
+    body = MODEL.shaped(values)
+    rng = np.random.default_rng(0)
+    turns = SO3.exp(rng.normal(0, 0.2, (MESHES, len(body.armature.joints), 3))).matrix
+    posed = body.posed(np.zeros((MESHES, 3)), turns)
+    posed.vertices()
+    many: list[float] = []
+    for _ in range(5):
+        begin = time.perf_counter()
+        posed.vertices()
+        many.append(MESHES / (time.perf_counter() - begin))
+    assert isinstance(posed.poses, SE3)
+    return [
+        result("bodies.fit_fps", rate, "frames/s", 100.0, "higher", (), "4 views, body and motion; one thread"),
+        result("bodies.skin_per_s", many, "meshes/s", 5000.0, "higher", (), f"{len(MODEL.template)} vertices, one thread"),
+    ]
