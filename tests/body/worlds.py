@@ -96,6 +96,14 @@ def errors_mm(found, world, rows=slice(None)):
     return 1e3 * float(vertices.mean()), 1e3 * float(joints.mean())
 
 
+def errors_of_fit_mm(fit, world, rows):
+    """The same of the frames that the body itself was fitted to."""
+    own = np.array([int(np.abs(fit.time - t).argmin()) for t in world.time[rows]])
+    mesh = fit.body.posed(fit.pose.translation[own], fit.pose.rotation[own])
+    true = world.body.posed(world.mesh.poses.translation[rows, 0], _local(world)[rows])
+    return 1e3 * float(np.linalg.norm(mesh.vertices() - true.vertices(), axis=-1).mean())
+
+
 def _local(world):
     turn, parents = world.mesh.poses.rotation.matrix, world.body.armature.skeleton.parents
     out = np.swapaxes(turn[:, np.maximum(parents, 0)], -1, -2) @ turn
@@ -103,4 +111,4 @@ def _local(world):
     return out
 
 
-__all__ = ["LAYOUT", "MODEL", "SE3", "BodyWorld", "errors_mm", "random_pose", "random_values"]
+__all__ = ["LAYOUT", "MODEL", "SE3", "BodyWorld", "errors_mm", "errors_of_fit_mm", "random_pose", "random_values"]

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from recon3d.body.fit.known import Known
+from recon3d.body.fit.skin import Cloud, Mask
 from recon3d.body.fit.values import BodyFit, fit_values
 from recon3d.body.linear import LinearModel
 from recon3d.errors import InputError
 from recon3d.geometry.threads import single_threaded
-from recon3d.motion import Body, Observed, sample, solve_windows
+from recon3d.motion import Body, Observed, joined, sample, solve_windows
 from recon3d.motion.evidence import gather
 from recon3d.motion.sizes import alike, short_runs, with_manner
 from recon3d.motion.smoothness import Grid
@@ -44,6 +45,7 @@ def fit_person(
     known: Known = Known(),
     settings: MotionSettings = MotionSettings(),
     loose_m: float = LOOSE_M,
+    skins: Sequence[Cloud | Mask] = (),
 ) -> PersonFit:
     """The body and motion of one person.
 
@@ -53,6 +55,7 @@ def fit_person(
         known: of the body beforehand.
         settings: of its motion.
         loose_m: how far keypoints may lie beside the model's own, all the take long; 0 where they are its own.
+        skins: what was measured of the skin in some frames.
 
     Raises:
         InputError: nobody is there, or the keypoints are not those of a human body.
@@ -62,12 +65,12 @@ def fit_person(
     if armature_of(layout.name) not in _HUMAN or len(shared) < _FEWEST_POINTS:
         raise InputError(f"layout {layout.name} is not of a human body: a fit needs {_FEWEST_POINTS} of its keypoints")
     samples = [sample(window) for window in windows]
-    every = short_runs(samples)
+    every = _with_frames_of(short_runs(samples), windows, skins)
     if every is None or not len(every):
         raise InputError("nobody is there whom a body could be fitted to")
     with single_threaded():
         evidence = gather(every, model.marks_at_rest(), 1.0)
-        found = fit_values(model, evidence, known=known, loose_m=loose_m)
+        found = fit_values(model, evidence, known=known, loose_m=loose_m, skins=skins)
         own = found.armature
         jitter = evidence.jitter(own.keypoints(found.pose.on(own)), Grid.of(evidence.time, settings.longest_gap).ahead > 0)
         found = replace(found, covariance=found.covariance * alike(jitter))
@@ -78,3 +81,20 @@ def fit_person(
     if not np.isfinite(motion.translation).any():
         raise InputError("nobody is there whom a body could be fitted to")
     return PersonFit(found, motion)
+
+
+def _with_frames_of(every: Observed | None, windows: Sequence[Observed], skins: Sequence[Cloud | Mask]) -> Observed | None:
+    """The sampled frames, and those in which something was measured of the skin."""
+    if every is None or not skins:
+        return every
+    wanted = np.unique([skin.time for skin in skins])
+    parts: list[Observed] = []
+    for window in windows:
+        time = window.world.time
+        rows = np.isin(time, every.world.time)
+        slack = 0.5 * float(np.median(np.diff(time))) if len(time) > 1 else np.inf
+        near = np.abs(time[:, None] - wanted).argmin(0)
+        rows[near[np.abs(time[near] - wanted) <= slack]] = True
+        if rows.any():
+            parts.append(window.take(np.flatnonzero(rows)))
+    return joined(parts) if parts else every

@@ -1,15 +1,15 @@
 """One body for a take: its parameters, together with the poses of some frames."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from recon3d.body.fit.known import Known
 from recon3d.body.fit.offsets import Offsets
-from recon3d.body.fit.problem import BodyProblem, Surface
+from recon3d.body.fit.problem import BodyProblem
+from recon3d.body.fit.skin import Cloud, Mask, surfaces_of
 from recon3d.body.likeness import like
 from recon3d.body.linear import LinearModel
 from recon3d.body.marks import Marks
@@ -25,7 +25,6 @@ from recon3d.motion.smoothness import Grid, first_variance
 from recon3d.motion.start import starting_pose
 from recon3d.skeleton import Armature
 
-Surfaces: TypeAlias = Callable[[Unknowns], tuple[Surface, ...]]
 _LONGEST_S = 0.25  # frames further apart do not know of each other
 _NARROWER, _STEPS, _LEAST_REST = 30.0, 12, 0.01
 _MOST_EASE = 0.01  # of the smoothness: what is quick would make bodies small
@@ -47,6 +46,7 @@ class BodyFit:
         body: found.
         covariance: of its parameters.
         pose: of the frames it was found on, on its armature.
+        time: of these, s.
         informed: share of each parameter's variance that the evidence took away; near 0 where it is only what is usual.
         armature: with the points that there was evidence about, where they lie on this body.
     """
@@ -54,6 +54,7 @@ class BodyFit:
     body: ShapedBody
     covariance: Float[np.ndarray, "parameters parameters"]
     pose: Pose
+    time: Float[np.ndarray, "frames"]
     informed: Float[np.ndarray, "parameters"]
     armature: Armature
 
@@ -68,7 +69,7 @@ def fit_values(
     marks: Marks | None = None,
     known: Known = Known(),
     start: Float[np.ndarray, "parameters"] | None = None,
-    surfaces: Surfaces | None = None,
+    skins: Sequence[Cloud | Mask] = (),
     loose_m: float = 0.0,
 ) -> BodyFit:
     """The body that moves as the evidence has it.
@@ -79,13 +80,13 @@ def fit_values(
         marks: these; None for its keypoints.
         known: beforehand.
         start: parameters to start from; None for a body of about the evidence's size.
-        surfaces: evidence about the skin, as it is to be taken for near a pose and body (called again as these get better).
+        skins: what was measured of the skin, in frames of the evidence.
         loose_m: how far points may lie beside the model's own, on this body; 0 where they are its own.
     """
     marks = (model.marks if marks is None else marks).select(evidence.attachments.points)
     values = _first_values(model, evidence, marks, known) if start is None else start
     own = model.armature(values, marks)
-    freedoms = Freedoms(own, _free(own, evidence, surfaces is not None))
+    freedoms = Freedoms(own, _free(own, evidence, bool(skins)))
     offsets = Offsets.of(marks, loose_m)
     near = freedoms.pose(*starting_pose(own, evidence))
     shape = np.concatenate([values, np.zeros(len(offsets.sigma_m))])
@@ -107,28 +108,27 @@ def fit_values(
         problem,
         [Unknowns(pose, shape) for pose in (near, _at_ease(freedoms, near))],
         min(_FIRST, (sharp * _FIRST_M) ** -2.0) if sharp else _FIRST,
-        surfaces,
+        skins,
     )
 
 
-def solved(problem: BodyProblem, starts: Sequence[Unknowns], first: float, surfaces: Surfaces | None = None) -> BodyFit:
+def solved(problem: BodyProblem, starts: Sequence[Unknowns], first: float, skins: Sequence[Cloud | Mask] = ()) -> BodyFit:
     """From the better of several starts, frame by frame; where there is evidence about the skin, what it means is settled round by round.
 
     Args:
         problem: of some frames.
         starts: to go on from.
         first: scatter (temper) that is allowed at first.
-        surfaces: evidence about the skin, as it is to be taken for near a pose and body.
+        skins: what was measured of the skin.
     """
     stage, at = problem, starts[0]
     for k, (temper, rest, ease, steps) in enumerate(_stages(first)):
         stage = replace(problem, temper=temper, habit=Habit.usual(problem.freedoms, rest), stiffness=ease * problem.stiffness)
         settings = TimeSettings(steps, min_gain=_MIN_GAIN)
         at = _best_of([solve_in_time(stage, one, settings) for one in starts], stage) if k == 0 else solve_in_time(stage, at, settings).at
-    for _ in range(_ROUNDS if surfaces is not None else 0):
-        assert surfaces is not None
-        before = at
-        stage = replace(stage, surfaces=surfaces(at))
+    for _ in range(_ROUNDS if skins else 0):
+        before, body = at, problem.model.shaped(problem.values(at))
+        stage = replace(stage, surfaces=surfaces_of(problem.model, body, at.pose, problem.evidence.time, skins))
         at = solve_in_time(stage, at, TimeSettings(_ROUND_STEPS, min_gain=_MIN_GAIN)).at
         if (
             np.abs(problem.values(at) - problem.values(before)).max() < _SETTLED
@@ -141,7 +141,12 @@ def solved(problem: BodyProblem, starts: Sequence[Unknowns], first: float, surfa
     usual = np.linalg.inv(Known().prior(problem.model, values)[0])
     informed = 1 - np.clip(np.diag(covariance)[: len(values)] / np.diag(usual), 0.0, 1.0)
     return BodyFit(
-        problem.model.shaped(values), covariance[: len(values), : len(values)], solution.at.pose, informed, problem.body(solution.at)
+        problem.model.shaped(values),
+        covariance[: len(values), : len(values)],
+        solution.at.pose,
+        problem.evidence.time,
+        informed,
+        problem.body(solution.at),
     )
 
 
