@@ -73,7 +73,7 @@ class Blend:
         distinct, back = np.unique(owner, return_inverse=True)
         share, gather = _carried(self, descends.tobytes(), len(descends), tuple(distinct.tolist()))
         arms = np.moveaxis(self.arms(poses), 1, 0).reshape(len(self.point), -1)
-        held = (gather @ arms).reshape(self.count, len(distinct), frames, 3)
+        held: np.ndarray = (gather @ arms).reshape(self.count, len(distinct), frames, 3)
         p = np.moveaxis(held, (2, 3), (0, 1))[..., back]  # frames 3 points dof
         weight = share[:, back]
         turn, shift = np.moveaxis(screws[..., :3], -1, 0)[:, :, None], np.moveaxis(screws[..., 3:], -1, 0)[:, :, None]

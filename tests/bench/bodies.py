@@ -7,20 +7,22 @@ from threadpoolctl import threadpool_limits
 
 from recon3d.body.fit import Known, fit_person, fit_values, points_evidence
 from recon3d.body.marks import marks_of_joints, marks_of_vertices
+from recon3d.body.raster import silhouette
 from recon3d.geometry import SE3, SO3
 from tests.bench.table import Result, result
-from tests.body.worlds import MODEL, BodyWorld, errors_mm, random_pose, random_values
+from tests.body.worlds import MODEL, BodyWorld, errors_mm, errors_of_fit_mm, random_pose, random_values
 
 EXACT = range(50)
 FRAMES = 60
 PEOPLE = tuple((kind, seed) for kind in ("gait", "dance") for seed in range(5))
+SKIN_SEEDS, SKIN_FRAMES, SKIN_ROWS = range(5), 8, (2, 5)
 LONG = 1000
 MESHES = 512
 
 
 def run() -> list[Result]:
     with threadpool_limits(1):
-        return [*_exact(), *_views(), *_speed()]
+        return [*_exact(), *_views(), *_skin(), *_speed()]
 
 
 def _exact() -> list[Result]:
@@ -62,6 +64,38 @@ def _views() -> list[Result]:
         result("bodies.views8_vertex_mm", vertex.tolist(), "mm", 12.0, "lower", seeds, beside),
         result("bodies.views8_joint_mm", joint.tolist(), "mm", 5.0, "lower", seeds),
         result("bodies.views4_vertex_mm", four.tolist(), "mm", 18.0, "lower", seeds),
+    ]
+
+
+def _skin() -> list[Result]:
+    """Weight and muscle random too, short takes: silhouettes of four views, and a cloud of the half of the skin, in two frames."""
+    gain: list[float] = []
+    cloud: list[float] = []
+    beside: list[tuple[float, float]] = []
+    for seed in SKIN_SEEDS:
+        values = random_values(seed, mean_build=False)
+        world = BodyWorld("dance" if seed % 2 else "gait", 4, SKIN_FRAMES, seed, values)
+        seen, known = world.observed(), Known(height_m=MODEL.height(values))
+        with_masks, with_clouds = world.masks(SKIN_ROWS), world.clouds(SKIN_ROWS, seed)
+        bare, masked, scanned = (
+            errors_of_fit_mm(fit_person(MODEL, [seen], known, loose_m=0.0, skins=skins).fit, world, SKIN_ROWS)
+            for skins in ((), with_masks, with_clouds)
+        )
+        gain.append(masked / bare)
+        cloud.append(scanned)
+        beside.append((bare, masked))
+    without, given = np.median(beside, axis=0)
+    world = BodyWorld("gait", 4, 2, 0, random_values(0))
+    camera, places = world.rig.cameras[0], world.vertices(0)
+    took: list[float] = []
+    for _ in range(5):
+        begin = time.perf_counter()
+        silhouette(camera.project(places), MODEL.faces, (1280, 720))
+        took.append(1e3 * (time.perf_counter() - begin))
+    return [
+        result("bodies.silhouette_gain", gain, "x", 0.7, "lower", SKIN_SEEDS, f"{given:.1f} mm, without {without:.1f}"),
+        result("bodies.cloud_vertex_mm", cloud, "mm", 6.0, "lower", SKIN_SEEDS, "5 mm noise, half of the skin"),
+        result("bodies.silhouette_ms", took, "ms", 60.0, "lower", (), "720p, one thread"),
     ]
 
 

@@ -3,6 +3,8 @@
 import numpy as np
 
 from recon3d.body import load_open_body, turns_on
+from recon3d.body.fit import Cloud, Mask
+from recon3d.body.raster import silhouette
 from recon3d.geometry import SE3, SO3
 from recon3d.motion import Observed, ObservedPiece
 from recon3d.motion.pose import Freedoms, Pose
@@ -68,6 +70,36 @@ class BodyWorld:
         sigma = np.full(self.xy.shape[:3], self.sigma_px)
         return Observed(world, (ObservedPiece(self.rig, self.xy, sigma),))
 
+    @property
+    def turns(self):
+        """parent_from_joint."""
+        return _local(self)
+
+    def vertices(self, row):
+        """Of the true mesh in one frame."""
+        return self.body.posed(self.mesh.poses.translation[row : row + 1, 0], self.turns[row : row + 1]).vertices()[0].astype(float)
+
+    def masks(self, rows):
+        """Silhouettes of all views in some frames."""
+        out = []
+        for row in rows:
+            for camera in self.rig.cameras:
+                inside = silhouette(camera.project(self.vertices(row)), MODEL.faces, camera.intrinsics.size)
+                if inside.any():
+                    out.append(Mask(float(self.time[row]), camera, inside))
+        return out
+
+    def clouds(self, rows, seed):
+        """Points of the half of the skin that faces one way, 5 mm noise."""
+        rng = np.random.default_rng([seed, 9])
+        out = []
+        for row in rows:
+            places = self.vertices(row)
+            ahead = places[:, :2] @ [np.cos(seed), np.sin(seed)]
+            seen = places[ahead < np.median(ahead)]
+            out.append(Cloud(float(self.time[row]), seen + rng.normal(0, 0.005, seen.shape), 0.005))
+        return out
+
     def keypoints2d(self):
         out = []
         for v, camera in enumerate(self.rig):
@@ -98,10 +130,9 @@ def errors_mm(found, world, rows=slice(None)):
 
 def errors_of_fit_mm(fit, world, rows):
     """The same of the frames that the body itself was fitted to."""
-    own = np.array([int(np.abs(fit.time - t).argmin()) for t in world.time[rows]])
-    mesh = fit.body.posed(fit.pose.translation[own], fit.pose.rotation[own])
-    true = world.body.posed(world.mesh.poses.translation[rows, 0], _local(world)[rows])
-    return 1e3 * float(np.linalg.norm(mesh.vertices() - true.vertices(), axis=-1).mean())
+    own = [int(np.abs(fit.time - world.time[row]).argmin()) for row in rows]
+    mesh = fit.body.posed(fit.pose.translation[own], fit.pose.rotation[own]).vertices()
+    return 1e3 * float(np.mean([np.linalg.norm(ours - world.vertices(row), axis=-1) for ours, row in zip(mesh, rows, strict=True)]))
 
 
 def _local(world):

@@ -26,9 +26,10 @@ from recon3d.motion.start import starting_pose
 from recon3d.skeleton import Armature
 
 _LONGEST_S = 0.25  # frames further apart do not know of each other
-_NARROWER, _STEPS, _LEAST_REST = 30.0, 12, 0.01
+_NARROWER, _STEPS, _LEAST_REST = 30.0, 12, 0.15
 _MOST_EASE = 0.01  # of the smoothness: what is quick would make bodies small
 _FIRST, _FIRST_M = 0.03, 0.06  # scatter at first, of detections and of points in space
+_FINGERS = ("_cmc", "_mcp", "_pip", "_dip", "_ip")
 _TRIES, _LAST_STEPS = 5, 40
 _NEVER_STRAY = 1e15
 _WORTH = 0.05  # cost by which another side of a kink must be better
@@ -261,6 +262,7 @@ def _size_ratio(armature: Armature, evidence: Evidence) -> float:
 
 
 def _free(own: Armature, evidence: Evidence, skin: bool) -> Bool[np.ndarray, "joints 3"]:
-    if skin:
-        return own.free.copy()
-    return free_of(own, np.logical_or.reduce(evidence.seen, axis=0))
+    """What turns: joints that keypoints tell of, and with evidence about the skin all but fingers, which slip into each other."""
+    told = free_of(own, np.logical_or.reduce(evidence.seen, axis=0))
+    fingers = np.array([name.endswith(_FINGERS) for name in own.joints])
+    return told | (own.free & ~fingers[:, None]) if skin else told
