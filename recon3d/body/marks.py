@@ -119,7 +119,7 @@ def _marks(model: "LinearModel", names: tuple[str, ...], chosen: sparse.csr_matr
     chosen = chosen.tocsr()
     chosen.eliminate_zeros()
     used = np.unique(chosen.indices).astype(np.int64)
-    row = np.repeat(np.arange(chosen.shape[0]), np.diff(chosen.indptr))
+    row = np.repeat(np.arange(len(names)), np.diff(chosen.indptr))
     own = np.searchsorted(used, chosen.indices)
     first, last = (np.searchsorted(model.skin.vertex, chosen.indices, side) for side in ("left", "right"))
     many = last - first

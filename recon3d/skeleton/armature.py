@@ -98,8 +98,8 @@ class Attachments:
 
     def select(self, points: tuple[str, ...]) -> "Attachments":
         """Those of these keypoints that are attached, in the given order."""
-        rows = np.array([self.points.index(p) for p in points if p in self.points], np.int64)
-        blend = None if self.blend is None else self.blend.select(rows)
+        rows = [self.points.index(p) for p in points if p in self.points]
+        blend = None if self.blend is None else self.blend.select(np.array(rows, np.int64))
         return Attachments(tuple(self.points[r] for r in rows), self.joint[rows], self.offset[rows], self.loose[rows], blend)
 
 

@@ -2,13 +2,16 @@
 
 import functools
 from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy import sparse
 
 from recon3d.arrays import freeze_fields
 from recon3d.geometry.lie import SE3
+
+_sparse: Any = import_module("scipy.sparse")  # which types do not describe
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,8 +38,10 @@ class Blend:
     def select(self, rows: Int[np.ndarray, "some"]) -> "Blend":
         """Some of the points, in this order."""
         first, last = np.searchsorted(self.point, rows), np.searchsorted(self.point, rows, "right")
-        own = np.concatenate([np.arange(a, b) for a, b in zip(first, last, strict=True)]) if len(rows) else np.zeros(0, np.int64)
-        point = np.repeat(np.arange(len(rows)), last - first)
+        many: np.ndarray = last - first
+        begins = np.cumsum(many) - many
+        own = np.arange(int(many.sum())) + np.repeat(first - begins, many)
+        point = np.repeat(np.arange(len(rows)), many)
         return Blend(len(rows), point, self.joint[own], self.share[own], self.offset[own])
 
     def arms(self, poses: SE3) -> Float[np.ndarray, "*batch parts 3"]:
@@ -85,13 +90,11 @@ class Blend:
 
 
 @functools.lru_cache(maxsize=16)
-def _carried(
-    blend: Blend, descends: bytes, joints: int, distinct: tuple[int, ...]
-) -> tuple[Float[np.ndarray, "points owners"], sparse.csr_matrix]:
+def _carried(blend: Blend, descends: bytes, joints: int, distinct: tuple[int, ...]) -> tuple[Float[np.ndarray, "points owners"], Any]:
     """How much of each point hangs on each of these joints, and what sums the parts that do (points x owners, by parts)."""
     hangs = np.frombuffer(descends, bool).reshape(joints, joints)[blend.joint][:, list(distinct)]
     part, column = np.nonzero(hangs)
     row = blend.point[part] * len(distinct) + column
     many = blend.count * len(distinct)
-    gather = sparse.csr_matrix((np.ones(len(part)), (row, part)), shape=(many, len(blend.point)))
+    gather = _sparse.csr_matrix((np.ones(len(part)), (row, part)), shape=(many, len(blend.point)))
     return np.bincount(row, blend.share[part], many).reshape(blend.count, len(distinct)), gather

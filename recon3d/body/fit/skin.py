@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from recon3d.arrays import freeze_fields
 from recon3d.body.fit.problem import Surface
@@ -116,8 +116,7 @@ def _of_cloud(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     """Vertices, where they are drawn to, and the information of that: of every vertex that is nearest to some measured points."""
     points = cloud.xyz[:: max(1, len(cloud.xyz) // _MOST_POINTS)]
-    far, nearest = cKDTree(vertices).query(points, distance_upper_bound=_FARTHEST_M)
-    there = np.isfinite(far)
+    nearest, there = _nearest(vertices, points, _FARTHEST_M)
     if not there.any():
         return None
     chosen, back, count = np.unique(nearest[there], return_inverse=True, return_counts=True)
@@ -129,6 +128,14 @@ def _of_cloud(
     weight = count / cloud.sigma_m**2
     information = weight[:, None, None] * ((1 - _ALONG) * outer + _ALONG * np.eye(3) * np.minimum(1.0, _ALONG))
     return chosen, vertices[chosen] + across[:, None] * n, information
+
+
+def _nearest(
+    places: Float[np.ndarray, "places n"], of: Float[np.ndarray, "points n"], farthest: float
+) -> tuple[Int[np.ndarray, "points"], Bool[np.ndarray, "points"]]:
+    """Of each point the nearest place, and whether it is near enough."""
+    far, index = (np.asarray(found) for found in KDTree(places).query(of, distance_upper_bound=farthest))
+    return index, np.isfinite(far)
 
 
 def _of_mask(
@@ -143,8 +150,7 @@ def _of_mask(
     reach = _slopes(mask.camera, vertices[rim])  # rim 2 3
     facing = (reach @ normals[rim][:, :, None])[..., 0]
     facing /= np.maximum(np.linalg.norm(facing, axis=1, keepdims=True), 1e-12)
-    far, nearest = cKDTree(edge).query(xy[rim], distance_upper_bound=_FARTHEST_PX)
-    sound = np.isfinite(far)
+    nearest, sound = _nearest(edge, xy[rim], _FARTHEST_PX)
     sound[sound] = (facing[sound] * out[nearest[sound]]).sum(1) > _FACING
     rim, reach, nearest = rim[sound], reach[sound], nearest[sound]
     if not len(rim):
