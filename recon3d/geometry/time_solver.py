@@ -41,6 +41,9 @@ class TimeSettings:
     """As a share of every unknown's own curvature."""
     longest: float = 0.5
     """Of a frame's step no component is larger than this."""
+    shorter: float = 0.0
+    """Share of a step that is tried where a whole one is too long for what all frames share (0 for not):
+    for costs that are far from quadratic in it, as no frame's own damping shortens that part."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +66,6 @@ class TimeSolution(Generic[Unknowns]):
 
 
 _LARGEST_DAMPING = 1e6
-_SHORTER = 0.25
 _REACH = 8  # frames on either side that share the fate of a frame
 
 
@@ -82,9 +84,8 @@ def solve_in_time(problem: TimeProblem[Unknowns], at: Unknowns, settings: TimeSe
         # Nearly every step is taken: to linearise at once is cheaper than to ask for the cost first.
         ahead, trial = problem.linearise(there)
         worse = _worse_around(trial, cost)
-        if len(shared) and not trial.sum() < cost.sum():
-            # What all frames share goes on a little, where a whole step is too long: no frame's own damping shortens it.
-            nearer = problem.retract(at, _SHORTER * step, _SHORTER * shared)
+        if settings.shorter and not trial.sum() < cost.sum():
+            nearer = problem.retract(at, settings.shorter * step, settings.shorter * shared)
             beside, lower = problem.linearise(nearer)
             if lower.sum() < cost.sum():
                 there, ahead, trial = nearer, beside, lower

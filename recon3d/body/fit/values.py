@@ -34,6 +34,7 @@ _TRIES, _LAST_STEPS = 5, 40
 _NEVER_STRAY = 1e15
 _WORTH = 0.05  # cost by which another side of a kink must be better
 _MIN_GAIN = 1e-4
+_SHORTER = 0.25  # of a step, where a whole one is too long for the sizes
 _ROUNDS, _ROUND_STEPS = 12, 2
 _SETTLED, _SETTLED_M = 2e-4, 1e-4
 _PRIORS = 0.8  # share of its variance before, above which a parameter is the prior's
@@ -125,12 +126,12 @@ def solved(problem: BodyProblem, starts: Sequence[Unknowns], first: float, skins
     stage, at = problem, starts[0]
     for k, (temper, rest, ease, steps) in enumerate(_stages(first)):
         stage = replace(problem, temper=temper, habit=Habit.usual(problem.freedoms, rest), stiffness=ease * problem.stiffness)
-        settings = TimeSettings(steps, min_gain=_MIN_GAIN)
+        settings = TimeSettings(steps, min_gain=_MIN_GAIN, shorter=_SHORTER)
         at = _best_of([solve_in_time(stage, one, settings) for one in starts], stage) if k == 0 else solve_in_time(stage, at, settings).at
     for _ in range(_ROUNDS if skins else 0):
         before, body = at, problem.model.shaped(problem.values(at))
         stage = replace(stage, surfaces=surfaces_of(problem.model, body, at.pose, problem.evidence.time, skins))
-        at = solve_in_time(stage, at, TimeSettings(_ROUND_STEPS, min_gain=_MIN_GAIN)).at
+        at = solve_in_time(stage, at, TimeSettings(_ROUND_STEPS, min_gain=_MIN_GAIN, shorter=_SHORTER)).at
         if (
             np.abs(problem.values(at) - problem.values(before)).max() < _SETTLED
             and np.abs(at.pose.translation - before.pose.translation).max() < _SETTLED_M
@@ -180,7 +181,7 @@ def _stages(first: float) -> list[tuple[float, float, float, int]]:
 
 def _beyond_kinks(problem: BodyProblem, at: Unknowns) -> TimeSolution[Unknowns]:
     """The best of what is found on either side of the values where a parameter changes its direction: least squares stop there."""
-    settings = TimeSettings(_STEPS, min_gain=_MIN_GAIN)
+    settings = TimeSettings(_STEPS, min_gain=_MIN_GAIN, shorter=_SHORTER)
     best = solve_in_time(problem, at, settings)
     model = problem.model
     tried = {_sides(model, problem.values(best.at))}
@@ -193,10 +194,10 @@ def _beyond_kinks(problem: BodyProblem, at: Unknowns) -> TimeSolution[Unknowns]:
             if sides in tried:
                 continue
             tried.add(sides)
-            found = solve_in_time(problem, Unknowns(best.at.pose, other), TimeSettings(_TRIES, min_gain=_MIN_GAIN))
+            found = solve_in_time(problem, Unknowns(best.at.pose, other), TimeSettings(_TRIES, min_gain=_MIN_GAIN, shorter=_SHORTER))
             if found.cost < best.cost - _WORTH:
                 best, better = solve_in_time(problem, found.at, settings), True
-    return solve_in_time(problem, best.at, TimeSettings(_LAST_STEPS))
+    return solve_in_time(problem, best.at, TimeSettings(_LAST_STEPS, shorter=_SHORTER))
 
 
 def _sides(model: LinearModel, values: Float[np.ndarray, "parameters"]) -> tuple[int, ...]:
