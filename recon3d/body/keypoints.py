@@ -1,5 +1,6 @@
 """Keypoints of a body: points that are linear in its vertices, and the joints that they ride on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,10 +10,10 @@ from scipy import sparse
 from recon3d.arrays import freeze_fields
 
 # The joint that a point rides on where it is not that joint's own, by what its name ends in.
-_FACE = ("nose", "eye", "ear", "head_top", "eye_inner", "eye_outer", "mouth")
+_FACE = ("nose", "eye", "ear", "head_top", "eye_inner", "eye_outer", "mouth_left", "mouth_right")
 _RIDES = (
     (_FACE, "head"),
-    (("big_toe", "small_toe"), "toes"),
+    (("big_toe", "small_toe", "foot_index"), "toes"),
     (("heel",), "ankle"),
     (("mid_hip",), "pelvis"),
     (("thorax",), "chest"),
@@ -38,15 +39,15 @@ class Regressor:
     def __post_init__(self) -> None:
         freeze_fields(self)
 
-    def with_means(self, **means: tuple[str, str]) -> "Regressor":
-        """More points, half-way between two others."""
+    def with_means(self, **means: Mapping[str, float]) -> "Regressor":
+        """More points, each a weighted mean of others."""
         names, point, vertex, weight = list(self.points), [self.point], [self.vertex], [self.weight]
-        for name, pair in means.items():
-            for one in pair:
+        for name, parts in means.items():
+            for one, share in parts.items():
                 rows = self.point == self.points.index(one)
                 point.append(np.full(rows.sum(), len(names), self.point.dtype))
                 vertex.append(self.vertex[rows])
-                weight.append(0.5 * self.weight[rows])
+                weight.append(share * self.weight[rows])
             names.append(name)
         return Regressor(tuple(names), np.concatenate(point), np.concatenate(vertex), np.concatenate(weight))
 
@@ -68,11 +69,11 @@ class Regressor:
 
 
 def carrier(point: str, joints: tuple[str, ...]) -> str:
-    """The joint that a point rides on."""
+    """The joint that a point rides on; "" where its name does not tell."""
     if point in joints and not point.endswith(_FACE):
         return point
     side = point.partition("_")[0] if point.startswith(("left_", "right_")) else ""
     for ends, joint in _RIDES:
         if point.endswith(ends):
             return joint if joint in joints else f"{side}_{joint}"
-    return joints[0]
+    return ""

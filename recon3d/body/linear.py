@@ -1,6 +1,7 @@
 """Models whose vertices and joints before any pose are linear in the weights of some shapes: the open body, SMPL and its family."""
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,8 +9,8 @@ from jaxtyping import Float, Int, Num
 
 from recon3d.arrays import freeze_fields
 from recon3d.body.keypoints import Regressor, carrier
-from recon3d.body.marks import Marks, marks_of_points, marks_of_vertices
-from recon3d.body.model import ShapedBody, Skin
+from recon3d.body.marks import Marks, marks_of_means, marks_of_points, marks_of_vertices
+from recon3d.body.model import ShapedBody, Skin, volume
 from recon3d.body.rest import rest_offsets
 from recon3d.geometry import SE3, SO3
 from recon3d.skeleton import Armature, Attachments, Skeleton, load_armature
@@ -42,6 +43,7 @@ class LinearModel:
         turns: from the armatures' pose at rest to the pose in which the model was sculpted, joint by joint.
         skin: how vertices hang on joints.
         regressor: of keypoints.
+        joint_points: keypoints that are means of joints.
         manner: armature that says how joints of its names turn.
     """
 
@@ -61,6 +63,7 @@ class LinearModel:
     turns: Float[np.ndarray, "joints 3 3"]
     skin: Skin
     regressor: Regressor
+    joint_points: Mapping[str, tuple[str, ...]]
     manner: str
 
     def __post_init__(self) -> None:
@@ -104,10 +107,9 @@ class LinearModel:
         return float(np.ptp(places[:, 2]))
 
     def volume(self, values: Float[np.ndarray, "parameters"]) -> float:
-        """Of the mesh as it was sculpted, m^3; skin must not be open."""
+        """Of the mesh as it was sculpted, m^3."""
         weight = self.weights(values)
-        a, b, c = np.moveaxis((self.template + np.tensordot(weight * self.scale, self.basis, 1))[self.faces], 1, 0)
-        return float(np.einsum("fi,fi->", a, np.cross(b, c)) / 6)
+        return volume(self.template + np.tensordot(weight * self.scale, self.basis, 1), self.faces)
 
     def shape(self, values: Float[np.ndarray, "parameters"], marks: Marks | None = None) -> Shape:
         """How sizes at rest change with the parameters, near a body: for solvers, which step and ask again."""
@@ -129,7 +131,7 @@ class LinearModel:
     @functools.cached_property
     def marks(self) -> Marks:
         """The keypoints that detectors name."""
-        return marks_of_points(self, self.regressor)
+        return marks_of_points(self, self.regressor).and_more(marks_of_means(self, self.joint_points))
 
     def marks_at_rest(self) -> Attachments:
         """The keypoints on the usual body."""
@@ -138,7 +140,7 @@ class LinearModel:
     def _rides(self, marks: Marks) -> Int[np.ndarray, "points"]:
         """The joint that each mark comes nearest to riding on."""
         joints = self.skeleton.joints
-        named = [joints.index(carrier(name, joints)) if name in self.regressor.points else -1 for name in marks.points]
+        named = [joints.index(found) if (found := carrier(name, joints)) else -1 for name in marks.points]
         return np.where(np.array(named) < 0, marks.heaviest(), named)
 
     def _attachments(self, marks: Marks, bare: Armature, weight: np.ndarray, heads: Float[np.ndarray, "joints 3"]) -> Attachments:

@@ -4,7 +4,7 @@ A point that is linear in the vertices (sum of w v) moves, under linear blend sk
 the sum of w s v over its vertices, s their share of that joint. All of that is linear in the model's shapes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -77,6 +77,12 @@ class Marks:
             basis=np.ascontiguousarray(self.basis.reshape(len(self.basis), -1, 3)[:, own].reshape(len(self.basis), -1)),
         )
 
+    def and_more(self, others: "Marks") -> "Marks":
+        """These and others of the same model."""
+        both = {name: np.concatenate([getattr(self, name), getattr(others, name)]) for name in ("joint", "share", "off", "template")}
+        point = np.concatenate([self.point, len(self.points) + others.point])
+        return Marks((*self.points, *others.points), point, basis=np.concatenate([self.basis, others.basis], 1), **both)
+
     def heaviest(self) -> Int[np.ndarray, "points"]:
         """The joint that carries most of each point."""
         order = np.lexsort((-self.share, self.point))
@@ -99,19 +105,18 @@ def marks_of_vertices(model: "LinearModel", vertices: Int[np.ndarray, "some"]) -
 
 def marks_of_joints(model: "LinearModel", names: Sequence[str] | None = None) -> Marks:
     """Of joints themselves: each hangs on itself alone, with no offset."""
+    return marks_of_means(model, {name: (name,) for name in (model.skeleton.joints if names is None else names)})
+
+
+def marks_of_means(model: "LinearModel", points: Mapping[str, Sequence[str]]) -> Marks:
+    """Of points that are means of joints."""
     every = model.skeleton.joints
-    rows = np.arange(len(every)) if names is None else np.array([every.index(name) for name in names], np.int64)
-    count = len(rows)
-    nothing = np.zeros(count)
-    return Marks(
-        tuple(every[j] for j in rows.tolist()),
-        np.arange(count),
-        rows,
-        np.ones(count),
-        nothing,
-        np.zeros((count, 3)),
-        np.zeros((len(model.scale), 3 * count)),
-    )
+    joint = np.array([every.index(one) for means in points.values() for one in means], np.int64)
+    many = np.array([len(means) for means in points.values()], np.int64)
+    point = np.repeat(np.arange(len(many)), many)
+    count = len(joint)
+    nothing = np.zeros((len(model.scale), 3 * count), np.float32)
+    return Marks(tuple(points), point, joint, 1.0 / many[point], np.zeros(count), np.zeros((count, 3)), nothing)
 
 
 def _marks(model: "LinearModel", names: tuple[str, ...], chosen: sparse.csr_matrix) -> Marks:

@@ -25,6 +25,27 @@ _LOWEST_AGE = -1 / 3
 _ANCHORS = {"gender": 2, "age": 5, "muscle": 3, "weight": 3, "height": 2, "proportions": 2, "cup": 3, "firmness": 3}
 _RACES = 3  # mixed evenly
 _USUAL = (0.5, 2 / 3, 0.5, 0.5, 0.5, 0.5)
+# Points that are vertices: looked up in a picture of the face, and the far ends of fingers.
+_VERTICES = {
+    "left_eye_inner": 13328, "right_eye_inner": 6748, "left_eye_outer": 7738, "right_eye_outer": 1062,
+    "mouth_left": 7169, "mouth_right": 425,
+    "left_hand_thumb_tip": 9316, "left_hand_index_tip": 8563, "left_hand_middle_tip": 8755, "left_hand_ring_tip": 8950,
+    "left_hand_pinky_tip": 9139, "right_hand_thumb_tip": 2664, "right_hand_index_tip": 1911, "right_hand_middle_tip": 2103,
+    "right_hand_ring_tip": 2298, "right_hand_pinky_tip": 2487,
+}  # fmt: skip
+# Points that are means of joints: those of hands, and SMPL's as far as joints of both skeletons are alike.
+_FINGERS = {"thumb": ("cmc", "mcp", "ip"), **dict.fromkeys(("index", "middle", "ring", "pinky"), ("mcp", "pip", "dip"))}
+_JOINT_POINTS = {
+    "pelvis": ("pelvis",), "spine1": ("spine",), "spine2": ("spine03",), "spine3": ("chest",), "upper_neck": ("neck03",),
+    **{f"{side}_collar": (f"{side}_clavicle",) for side in ("left", "right")},
+    **{f"{side}_foot": (f"{side}_toe1-1", f"{side}_toes", f"{side}_toe3-1") for side in ("left", "right")},
+    **{f"{side}_hand": tuple(f"{side}_{finger}_mcp" for finger in ("index", "middle", "ring")) for side in ("left", "right")},
+    **{f"{side}_hand_wrist": (f"{side}_wrist",) for side in ("left", "right")},
+    **{f"{side}_{finger}": (f"{side}_{finger}_{knuckle}",) for side in ("left", "right")
+       for finger, knuckle in (("pinky", "mcp"), ("index", "mcp"), ("thumb", "ip"))},
+    **{f"{side}_hand_{finger}_{part}": (f"{side}_{finger}_{part}",) for side in ("left", "right")
+       for finger, parts in _FINGERS.items() for part in parts},
+}  # fmt: skip
 _SPREAD = 0.3  # standard deviation of phenotypes, of their range
 
 
@@ -116,6 +137,7 @@ def load_open_body() -> OpenBody:
             len(held["vertices"]),
         ),
         regressor=_regressor(held),
+        joint_points=_JOINT_POINTS,
         manner="human_hands",
         uv=held["uv"].astype(float),
         face_uv=held["face_uv"],
@@ -133,5 +155,11 @@ def _regressor(held: Mapping[str, np.ndarray]) -> Regressor:
     weight = held["point_weight"].astype(float)
     weight /= np.bincount(point, weight)[point]
     found = Regressor(tuple(held["points"].tolist()), point, vertex, weight)
-    found = found.with_means(mid_hip=("left_hip", "right_hip"), thorax=("left_shoulder", "right_shoulder"))
-    return found.with_vertices(head_top=int(np.argmax(held["vertices"][:, 2])))
+    half = {"left": 0.5, "right": 0.5}
+    found = found.with_means(
+        mid_hip={f"{side}_hip": share for side, share in half.items()},
+        thorax={f"{side}_shoulder": share for side, share in half.items()},
+        neck={f"{side}_shoulder": share for side, share in half.items()},  # as detectors are taught: between the shoulders
+        **{f"{side}_foot_index": {f"{side}_big_toe": 2 / 3, f"{side}_small_toe": 1 / 3} for side in half},
+    )
+    return found.with_vertices(head_top=int(np.argmax(held["vertices"][:, 2])), **_VERTICES)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 from tyro.conf import Positional, arg
 
+from recon3d.cli.body import Body, run_body
 from recon3d.cli.calibrate import Calibrate
 from recon3d.cli.delivery import Export, Opensim, Retarget, Robot, Stream
 from recon3d.cli.evidence import Convert, Detect, Quantise, Systems
@@ -119,6 +120,7 @@ Command = (
     | Detect
     | Convert
     | Motion
+    | Body
     | Export
     | Retarget
     | Robot
@@ -170,6 +172,8 @@ def _run(command: Command) -> None:
         run_evidence(command)
     elif isinstance(command, Motion):
         _motion(command)
+    elif isinstance(command, Body):
+        run_body(command)
     elif isinstance(command, Export | Retarget | Robot | Opensim | Stream):
         from recon3d.cli.delivery_run import run_delivery
 

@@ -23,10 +23,12 @@ from recon3d.io.keypoints import KEYPOINT2D_WRITERS, KEYPOINT_READERS, KeypointO
 from recon3d.io.keypoints.openpose import read_openpose
 from recon3d.io.npz import (
     read_association,
+    read_body,
     read_keypoints2d,
     read_keypoints3d,
     read_motion,
     write_association,
+    write_body,
     write_keypoints2d,
     write_keypoints3d,
     write_motion,
@@ -136,6 +138,7 @@ __all__ = [
     "plain_animation",
     "read_amass",
     "read_association",
+    "read_body",
     "read_bvh",
     "read_c3d",
     "read_densepose",
@@ -155,6 +158,7 @@ __all__ = [
     "write_amass",
     "write_association",
     "write_bag",
+    "write_body",
     "write_bvh",
     "write_c3d",
     "write_csv",

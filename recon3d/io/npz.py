@@ -14,7 +14,7 @@ import numpy as np
 
 from recon3d.errors import InputError
 from recon3d.io.files import atomic
-from recon3d.records import Association, Keypoints2D, Keypoints3D, Motion
+from recon3d.records import Association, BodyParams, Keypoints2D, Keypoints3D, Motion
 from recon3d.records.keypoints2d import pad_slots
 from recon3d.records.keypoints3d import of_people
 from recon3d.skeleton import Armature, Attachments, Layout, Skeleton
@@ -22,6 +22,7 @@ from recon3d.skeleton import Armature, Attachments, Layout, Skeleton
 _2D = ("frame", "time", "person_id", "xy", "confidence", "sigma_px", "box")
 _3D = ("frame", "time", "xyz", "confidence", "covariance", "views", "state", "residual_px")
 _WHOSE = ("frame", "slot", "swapped")
+_BODY = ("model", "parameters", "betas", "betas_covariance", "betas_informed")
 _MOTION = ("frame", "time", "translation", "rotation", "covariance", "state", "misfit", "contact")
 
 
@@ -88,10 +89,32 @@ def read_association(path: Path) -> Association:
 
 def write_motion(path: Path, windows: Sequence[Callable[[], Motion]]) -> None:
     """Motion of one person, from its windows."""
-    first = windows[0]()
-    a = first.armature
+    _stream(path, {"kind": np.array("motion"), **_constants_of_motion(windows[0]())}, windows, _MOTION)
+
+
+def write_body(path: Path, params: BodyParams, windows: Sequence[Callable[[], Motion]]) -> None:
+    """One person's body, its motion from windows (that of the parameters does not count)."""
     constants = {
-        "kind": np.array("motion"),
+        "kind": np.array("body"),
+        "model": np.array(params.model),
+        "parameters": np.array(params.parameters),
+        "betas": params.betas,
+        "betas_covariance": params.covariance,
+        "betas_informed": params.informed,
+    }
+    _stream(path, {**constants, **_constants_of_motion(windows[0]())}, windows, _MOTION)
+
+
+def read_body(path: Path) -> BodyParams:
+    """One person's body, checked."""
+    d = _read(path, "body")
+    names = tuple(d["parameters"].tolist())
+    return BodyParams(str(d["model"]), names, d["betas"], d["betas_covariance"], d["betas_informed"], _motion(d))
+
+
+def _constants_of_motion(first: Motion) -> dict[str, np.ndarray]:
+    a = first.armature
+    return {
         "person": np.array(first.person),
         "armature": np.array(a.skeleton.name),
         "joints": np.array(a.joints),
@@ -109,12 +132,14 @@ def write_motion(path: Path, windows: Sequence[Callable[[], Motion]]) -> None:
         "keypoint_offset": a.attachments.offset,
         "keypoint_loose": a.attachments.loose,
     }
-    _stream(path, constants, windows, _MOTION)
 
 
 def read_motion(path: Path) -> Motion:
     """Motion of one person, checked."""
-    d = _read(path, "motion")
+    return _motion(_read(path, "motion"))
+
+
+def _motion(d: dict[str, np.ndarray]) -> Motion:
     skeleton = Skeleton(str(d["armature"]), tuple(d["joints"].tolist()), d["parents"], d["mirror"])
     attachments = Attachments(tuple(d["keypoints"].tolist()), d["keypoint_joint"], d["keypoint_offset"], d["keypoint_loose"])
     armature = Armature(
@@ -152,7 +177,7 @@ def _read(path: Path, kind: str) -> dict[str, np.ndarray]:
         raise InputError(f"{path} is not a complete .npz file: {error}") from None
     if str(data.get("kind")) != kind:
         raise InputError(f"{path} does not hold {kind} of recon3d (kind: {data.get('kind')})")
-    wanted = {"keypoints2d": _2D, "keypoints3d": _3D, "motion": _MOTION, "association": _WHOSE}[kind]
+    wanted = {"keypoints2d": _2D, "keypoints3d": _3D, "motion": _MOTION, "association": _WHOSE, "body": (*_BODY, *_MOTION)}[kind]
     missing = [name for name in wanted if name not in data]
     if missing:
         raise InputError(f"{path} lacks the arrays {', '.join(missing)}")

@@ -2,6 +2,7 @@
 
 from recon3d.pipeline.again import job_of, with_motion
 from recon3d.pipeline.assemble import Result
+from recon3d.pipeline.bodies import BodyJob, FittedPerson, fit_take
 from recon3d.pipeline.detection import Detected, DetectJob, detect_videos, find_videos
 from recon3d.pipeline.export import export_take, retarget_take
 from recon3d.pipeline.job import Job, Progress, run
@@ -15,8 +16,10 @@ from recon3d.pipeline.summary import Summary
 from recon3d.pipeline.take import Take
 
 __all__ = [
+    "BodyJob",
     "DetectJob",
     "Detected",
+    "FittedPerson",
     "Job",
     "LiftJob",
     "OpenSimFolder",
@@ -31,6 +34,7 @@ __all__ = [
     "everybody_in",
     "export_take",
     "find_videos",
+    "fit_take",
     "job_of",
     "judge_take",
     "lift_take",

@@ -18,7 +18,7 @@ from recon3d.pipeline.job import Progress, silent
 from recon3d.pipeline.scores import with_scores
 from recon3d.records import Frame, Keypoints2D
 from recon3d.video import SUFFIXES, Video, ahead, open_videos
-from recon3d.view import write_overlay
+from recon3d.view import drawn, write_video
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ def _one(
             files.append(job.out / "overlay" / f"{video.camera}.mp4")
             files[-1].parent.mkdir(exist_ok=True)
             with closing(ahead(frames())) as shown:
-                write_overlay(files[-1], shown, _stored(paths), video.fps)
+                write_video(files[-1], drawn(shown, _stored(paths)), video.fps)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return Detected(video.camera, tuple(files), count, people + 1, detector.multi.provider)

@@ -20,14 +20,11 @@ from recon3d.detect import identity_of, output_of
 from recon3d.errors import CameraError, InputError
 from recon3d.geometry import CameraRig
 from recon3d.geometry.threads import single_threaded
-from recon3d.monocular import NetworkLifter, shipped
-from recon3d.monocular.many import with_expected
+from recon3d.monocular import shipped
 from recon3d.multiview import (
-    Agreement,
     Calibrated,
     Identities,
     ImageFit,
-    NoiseScale,
     Seen,
     align_in_time,
     check_cameras,
@@ -35,13 +32,13 @@ from recon3d.multiview import (
     people_tracker,
     reconstruct_windows,
     sample_of,
-    see_people,
     survey,
     to_rig_pixels,
 )
 from recon3d.multiview.people.points import HOLLOW, answered, hollow
 from recon3d.pipeline.assemble import Result, assemble, check_out, exported, own_files, write_take_toml
 from recon3d.pipeline.inputs import Inputs, find_inputs, fingerprint, open_evidence, open_input_videos
+from recon3d.pipeline.observed import asks_the_lifter, calibrated_of, facts_of, rig_windows
 from recon3d.pipeline.people import Cast, cast_of, identities_of
 from recon3d.pipeline.scores import with_scores
 from recon3d.pipeline.settings import Settings, as_tables
@@ -50,11 +47,9 @@ from recon3d.pipeline.synchronised import Synchronised
 from recon3d.pipeline.take import Stage, StoredKeypoints, Take, motion_readers, world_readers
 from recon3d.records import Keypoints2D, Keypoints3D
 from recon3d.records.keypoints3d import of_people
-from recon3d.skeleton import armature_of, load_armature, load_layout
-from recon3d.skeleton.armature_file import HUMAN
+from recon3d.skeleton import load_armature, load_layout
 
 _MAX_FPS = 100_000.0
-_AGREEMENT = ("residual_px", "joint_residual_px", "left_out_px", "offset_px", "scatter_px")
 
 
 class Progress(Protocol):
@@ -253,10 +248,10 @@ def _people(
             at += len(views)
             progress("finding people", at, total)
         identities = tracker.identities(settings.people)
-        stage.finish(_calibrated_facts(known) | {"everybody": [asdict(one) for one in identities.everybody], "notes": identities.notes})
+        stage.finish(facts_of(known) | {"everybody": [asdict(one) for one in identities.everybody], "notes": identities.notes})
     facts = stage.facts()
     identities = identities_of(facts)
-    return _calibrated({k: v for k, v in facts.items() if k not in ("everybody", "notes")}, rig), identities, stage
+    return calibrated_of(facts, rig), identities, stage
 
 
 def _world(
@@ -286,18 +281,6 @@ def _world(
     return stage
 
 
-def _calibrated_facts(known: Calibrated) -> dict[str, object]:
-    noise, agreement = known.noise, known.agreement
-    facts: dict[str, object] = {"noise_scale": noise.scale, "noise_residual_px": noise.residual_px, "noise_points": noise.points}
-    return facts | {name: getattr(agreement, name) for name in _AGREEMENT}
-
-
-def _calibrated(facts: dict[str, list[float]], rig: CameraRig) -> Calibrated:
-    array = {k: np.array(v, dtype=float) for k, v in facts.items() if k != "noise_points"}
-    noise = NoiseScale(array["noise_scale"], array["noise_residual_px"], int(np.asarray(facts["noise_points"])))
-    return Calibrated(noise, Agreement(rig.names, *(array[name] for name in _AGREEMENT)))
-
-
 def _motion(
     job: Job,
     rig: CameraRig,
@@ -313,29 +296,21 @@ def _motion(
     """Everybody's motion in window files, each on a body measured on frames from all over the take."""
     settings = job.settings.motion
     people, layout = list(cast.names), views.layout
-    lifter = NetworkLifter(shipped(), mirrored=False) if armature_of(layout.name) == HUMAN else None
-    network = "" if lifter is None else fingerprint(shipped())
+    network = fingerprint(shipped()) if asks_the_lifter(layout) else ""
     stage = take.stage("motion", [worlds.folder.name, asdict(settings), prints.get("armature file"), network])
     if stage.complete or not people:
         if not stage.complete:
             stage.finish({})
         return stage
 
-    def windows() -> Iterator[dict[int, motion.Observed]]:
-        found = (io.read_association(path) for path in whose.windows("whose"))
-        triples = zip(views, found, (reader() for reader in world_readers(worlds.windows("people"))), strict=True)
-        return see_people(triples, people, cast.claims, rig, known.noise, job.settings.multiview)
-
+    windows = rig_windows(rig, views, whose, worlds, people, cast.claims, known.noise, job.settings.multiview)
     samples: dict[int, list[motion.Sample]] = {person: [] for person in people}
-    for part in windows():
+    for part in windows(False):
         for person in people:
             samples[person].append(motion.sample(part[person]))
     bodies = {person: motion.measure(samples[person], layout, settings) for person in people}
     total, at = len(views.timeline.frame), 0
-    likely = windows()
-    if lifter is not None:
-        likely = ({person: with_expected(one, lifter) for person, one in part.items()} for part in likely)
-    for k, (before, now, after) in enumerate(with_neighbours(likely)):
+    for k, (before, now, after) in enumerate(with_neighbours(windows(True))):
         for person in people:
             around = (None if before is None else before[person], now[person], None if after is None else after[person])
             part = motion.solve_window(*around, bodies[person], settings)

@@ -7,13 +7,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, Int, UInt8
 
-from recon3d.errors import InputError
 from recon3d.geometry import Camera, CameraRig
 from recon3d.io import read_association, read_rig
 from recon3d.io.files import read_toml
 from recon3d.multiview import ImageFit, Somebody, align_in_time, to_rig_image
 from recon3d.pipeline.people import identities_of
-from recon3d.pipeline.take import Stage, StoredKeypoints, Take
+from recon3d.pipeline.take import StoredKeypoints, Take
 from recon3d.records import Keypoints2D
 from recon3d.video import SUFFIXES, open_video
 from recon3d.view import draw_people, write_png
@@ -41,7 +40,7 @@ def everybody_in(take: Take) -> tuple[Somebody, ...]:
     Raises:
         InputError: the take's stages are not there any more.
     """
-    return identities_of(_stage(take, "people").facts()).everybody
+    return identities_of(take.needed_stage("people").facts()).everybody
 
 
 def picture_everybody(take: Take) -> Mapping[int, Path]:
@@ -50,7 +49,7 @@ def picture_everybody(take: Take) -> Mapping[int, Path]:
     Without the video, points are drawn on an empty picture.
     """
     written = read_toml(take.folder / "take.toml")
-    whole, stage = read_rig(take.folder / "rig.toml"), _stage(take, "keypoints2d")
+    whole, stage = read_rig(take.folder / "rig.toml"), take.needed_stage("keypoints2d")
     cameras = [name for name in whole.names if stage.windows(name)]
     seen, rig = [StoredKeypoints(stage.windows(name)) for name in cameras], whole.select(cameras)
     chosen = _sights(take, seen, rig)
@@ -69,16 +68,9 @@ def picture_everybody(take: Take) -> Mapping[int, Path]:
     return out
 
 
-def _stage(take: Take, name: str) -> Stage:
-    stage = take.recorded_stage(name)
-    if stage is None:
-        raise InputError(f"{take.folder} does not hold what it was made from any more; run `recon3d reconstruct` again")
-    return stage
-
-
 def _sights(take: Take, seen: Sequence[StoredKeypoints], rig: CameraRig) -> dict[int, _Sight]:
     """For everybody the first sight that is nearly as large as any."""
-    stage = _stage(take, "people")
+    stage = take.needed_stage("people")
     owners = {track: one.id for one in identities_of(stage.facts()).everybody for track in one.tracks}
     found: dict[int, list[_Sight]] = {one: [] for one in owners.values()}
     timeline, at = align_in_time(seen, rig), 0

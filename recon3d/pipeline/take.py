@@ -84,7 +84,7 @@ class Take:
 
     def sweep(self) -> None:
         """Remove what a run that was killed left half-written."""
-        for place in (".", "keypoints2d", "motion", "exports", "stages/*"):
+        for place in (".", "keypoints2d", "motion", "body", "exports", "stages/*"):
             for part in self.folder.glob(f"{place}/.*.part"):
                 part.unlink(missing_ok=True)
 
@@ -94,9 +94,10 @@ class Take:
         for folder in (self.folder / "stages").iterdir():
             if folder not in kept:
                 shutil.rmtree(folder)
-        for path in [*(self.folder / "keypoints2d").glob("*.npz"), *(self.folder / "motion").glob("*.npz")]:
-            if path not in outputs:
-                path.unlink()
+        for folder in ("keypoints2d", "motion", "body"):
+            for path in (self.folder / folder).glob("*.*"):
+                if path not in outputs:
+                    path.unlink()
         ours = self.people()
         for path in (self.folder / "exports").glob("*"):
             if (name := path.name.partition(".")[0]) in ours or name.isdigit() or name == "take":
@@ -107,6 +108,17 @@ class Take:
         key = read_toml(self.folder / "take.toml").get("stages", {}).get(name)
         stage = Stage(self.folder / "stages" / str(key))
         return stage if key and stage.complete else None
+
+    def needed_stage(self, name: str) -> Stage:
+        """The same.
+
+        Raises:
+            InputError: its windows are gone.
+        """
+        stage = self.recorded_stage(name)
+        if stage is None:
+            raise InputError(f"{self.folder} does not hold what it was made from any more; run `recon3d reconstruct` again")
+        return stage
 
     def stage(self, name: str, made_from: Any) -> Stage:
         """A stage by what it is made from: inputs, settings and recon3d's version decide the key."""
@@ -134,6 +146,10 @@ class Take:
     def motion(self, name: str) -> Path:
         """Assembled motion of a person."""
         return self.folder / "motion" / f"{name}.npz"
+
+    def body(self, name: str) -> Path:
+        """A person's body and its motion."""
+        return self.folder / "body" / f"{name}.npz"
 
     def source(self) -> dict[str, Any]:
         """What files made from the take say of where they come from: version, inputs, settings."""

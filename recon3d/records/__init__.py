@@ -2,6 +2,7 @@
 
 from recon3d.records.animation import Animation
 from recon3d.records.association import Association
+from recon3d.records.body_params import BodyParams
 from recon3d.records.frame import Frame
 from recon3d.records.joint_motion import JointMotion
 from recon3d.records.keypoints2d import Keypoints2D, box_diagonal, size_sigma_px
@@ -12,6 +13,7 @@ from recon3d.records.score_sigma import ScoreSigma, parse_score_sigma
 __all__ = [
     "Animation",
     "Association",
+    "BodyParams",
     "Frame",
     "JointMotion",
     "Keypoints2D",

@@ -1,6 +1,7 @@
 """2D keypoints drawn over the images that they were found in."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,15 +51,31 @@ def draw_people(image: UInt8[np.ndarray, "height width 3"], seen: Keypoints2D, r
     return out
 
 
-def write_overlay(
-    path: Path, frames: Iterable[Frame], windows: Iterable[Keypoints2D], fps: float, watch: Callable[[int], None] = lambda frame: None
-) -> None:
-    """A video (.mp4) of the images with what was found in them.
+def drawn(frames: Iterable[Frame], windows: Iterable[Keypoints2D]) -> Iterator[Frame]:
+    """Images with what was found in them; those that the keypoints do not have stay bare.
+
+    Args:
+        frames: rising.
+        windows: keypoints.
+    """
+    parts = iter(windows)
+    part, rows = None, dict[int, int]()
+    for frame in frames:
+        while part is None or (len(part) and part.frame[-1] < frame.number):
+            part = next(parts, None)
+            if part is None:
+                break
+            rows = {number: k for k, number in enumerate(part.frame.tolist())}
+        known = part is not None and frame.number in rows
+        yield replace(frame, image=draw_people(frame.image, part, rows[frame.number])) if part is not None and known else frame
+
+
+def write_video(path: Path, frames: Iterable[Frame], fps: float, watch: Callable[[int], None] = lambda frame: None) -> None:
+    """A video (.mp4) of images.
 
     Args:
         path: of the file.
-        frames: images, rising.
-        windows: keypoints; frames that they do not have are shown bare.
+        frames: all of one size.
         fps: rate to play at; 0 for 30 a second.
         watch: told after each frame which it was.
 
@@ -66,22 +83,15 @@ def write_overlay(
         InputError: the file cannot be written.
     """
     cv2, half = import_cv2(), path.with_name(f".{path.name.removesuffix('.mp4')}.part.mp4")
-    writer, parts, count = None, iter(windows), 0
-    part, rows = None, dict[int, int]()
+    writer, count = None, 0
     try:
         for frame in frames:
-            while part is None or (len(part) and part.frame[-1] < frame.number):
-                part = next(parts, None)
-                if part is None:
-                    break
-                rows = {number: k for k, number in enumerate(part.frame.tolist())}
             if writer is None:
                 size = (frame.image.shape[1], frame.image.shape[0])
                 writer = cv2.VideoWriter(str(half), cv2.VideoWriter.fourcc(*"mp4v"), fps if fps > 0 else _FALLBACK_FPS, size)
                 if not writer.isOpened():
                     raise InputError(f"{path} cannot be written as a video")
-            shown = draw_people(frame.image, part, rows[frame.number]) if part is not None and frame.number in rows else frame.image
-            writer.write(cv2.cvtColor(shown, cv2.COLOR_RGB2BGR))
+            writer.write(cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR))
             count += 1
             watch(frame.number)
         if writer is not None:

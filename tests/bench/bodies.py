@@ -7,8 +7,8 @@ from threadpoolctl import threadpool_limits
 
 from recon3d.body.fit import Known, fit_person, fit_values, points_evidence
 from recon3d.body.marks import marks_of_joints, marks_of_vertices
-from recon3d.body.raster import silhouette
 from recon3d.geometry import SE3, SO3
+from recon3d.geometry.raster import silhouette
 from tests.bench.table import Result, result
 from tests.body.worlds import MODEL, BodyWorld, errors_mm, errors_of_fit_mm, random_pose, random_values
 

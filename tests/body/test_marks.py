@@ -29,7 +29,11 @@ def test_points_are_where_skinning_puts_them():
     body = MODEL.shaped(VALUES)
     _, pose = posed(body.armature, 1)
     mesh = body.posed(pose.translation, pose.rotation)
-    np.testing.assert_allclose(body.armature.keypoints(mesh.poses), MODEL.regressor.of(mesh.vertices().astype(float)), atol=2e-6)
+    many = len(MODEL.regressor.points)
+    riding = body.armature.keypoints(mesh.poses)
+    np.testing.assert_allclose(riding[:, :many], MODEL.regressor.of(mesh.vertices().astype(float)), atol=2e-6)
+    means = [[body.armature.index(joint) for joint in joints] for joints in MODEL.joint_points.values()]
+    np.testing.assert_allclose(riding[:, many:], np.stack([mesh.poses.translation[:, one].mean(1) for one in means], 1), atol=1e-12)
     some = np.array([13000, 5, 700])
     marked = MODEL.armature(VALUES, marks_of_vertices(MODEL, some))
     np.testing.assert_allclose(marked.keypoints(mesh.poses), mesh.vertices()[:, some], atol=2e-6)

@@ -9,7 +9,7 @@ from recon3d.body import PHENOTYPES, load_open_body
 from recon3d.body.bake import joint_name, packed
 from recon3d.errors import InputError
 from recon3d.geometry import SE3, SO3
-from recon3d.skeleton import load_armature
+from recon3d.skeleton import load_armature, load_layout
 
 ANNY = Path(__file__).parents[1] / "data" / "anny_bodies.npz"
 MODEL = load_open_body()
@@ -169,13 +169,24 @@ def test_points_ride_where_the_mesh_has_them():
     body = MODEL.person(weight=0.6)
     rotation = np.stack([some_pose(body, seed) for seed in range(20)])
     posed = body.posed(np.zeros((20, 3)), rotation)
-    on_skin, riding = MODEL.regressor.of(posed.vertices().astype(float)), body.armature.keypoints(posed.poses)
+    names = MODEL.regressor.points
+    on_skin, riding = MODEL.regressor.of(posed.vertices().astype(float)), body.armature.keypoints(posed.poses)[:, : len(names)]
     off = np.linalg.norm(on_skin - riding, axis=-1)
     assert off.max() < 1e-5
-    names = MODEL.regressor.points
     assert {"left_heel", "right_small_toe", "mid_hip", "head_top"} <= set(names)
-    rest = dict(zip(names, body.armature.keypoints(body.at_rest().poses)[0], strict=True))
+    rest = dict(zip(MODEL.marks.points, body.armature.keypoints(body.at_rest().poses)[0], strict=True))
     assert rest["left_wrist"][0] > rest["left_elbow"][0] > rest["left_shoulder"][0] > 0
     assert rest["head_top"][2] > rest["nose"][2] > rest["left_shoulder"][2]
     assert rest["nose"][1] < rest["left_ear"][1]  # faces look ahead, along -y
     assert rest["left_big_toe"][1] < rest["left_heel"][1]
+    assert rest["left_hand_index_tip"][0] > rest["left_hand_index_dip"][0] > rest["left_index"][0] > rest["left_hand_wrist"][0]
+    assert rest["left_hand_thumb_tip"][1] < rest["left_hand_pinky_tip"][1]  # palms look down
+    assert rest["left_eye_outer"][0] > rest["left_eye"][0] > rest["left_eye_inner"][0] > 0 > rest["right_eye_inner"][0]
+    assert rest["left_eye"][2] > rest["nose"][2] > rest["mouth_left"][2] and rest["mouth_left"][0] > 0
+    assert rest["left_big_toe"][0] < rest["left_foot_index"][0] < rest["left_small_toe"][0]
+
+
+@pytest.mark.parametrize("layout", ["coco_17", "body_23", "body_25", "halpe_26", "mediapipe_33", "halpe_68", "smpl_24"])
+def test_layouts_have_their_points(layout):
+    lacking = set(load_layout(layout).points) - set(MODEL.marks.points)
+    assert lacking <= {"head"}  # which is another place in every layout

@@ -4,8 +4,8 @@ import numpy as np
 
 from recon3d.body import load_open_body, turns_on
 from recon3d.body.fit import Cloud, Mask
-from recon3d.body.raster import silhouette
 from recon3d.geometry import SE3, SO3
+from recon3d.geometry.raster import silhouette
 from recon3d.motion import Observed, ObservedPiece
 from recon3d.motion.pose import Freedoms, Pose
 from recon3d.multiview import reconstruct
@@ -14,7 +14,7 @@ from recon3d.skeleton import load_layout
 from recon3d.synthetic import make_person, make_rig
 
 MODEL = load_open_body()
-LAYOUT = load_layout("wholebody_133")
+LAYOUT = load_layout("halpe_26")
 
 
 def random_values(seed, mean_build=True, child=0.3):

@@ -2,7 +2,20 @@
 
 from recon3d.body.fit.known import Known
 from recon3d.body.fit.skin import Cloud, Mask
-from recon3d.body.fit.take import PersonFit, fit_person
+from recon3d.body.fit.take import LOOSE_M, PersonBody, PersonFit, check_layout, fit_person, measure_person
 from recon3d.body.fit.values import BodyFit, fit_values, points_evidence
 
-__all__ = ["BodyFit", "Cloud", "Known", "Mask", "PersonFit", "fit_person", "fit_values", "points_evidence"]
+__all__ = [
+    "LOOSE_M",
+    "BodyFit",
+    "Cloud",
+    "Known",
+    "Mask",
+    "PersonBody",
+    "PersonFit",
+    "check_layout",
+    "fit_person",
+    "fit_values",
+    "measure_person",
+    "points_evidence",
+]

@@ -12,7 +12,8 @@ from recon3d.errors import InputError
 _SHORTEST_M, _TALLEST_M = 0.4, 2.6
 _LIGHTEST_KG, _HEAVIEST_KG = 2.0, 350.0
 _HEIGHT_SIGMA, _WEIGHT_SIGMA = 0.005, 0.03  # of a tape and of scales, with what a body model's own are off by, as shares
-_KG_M3 = 1010.0  # of living people, lungs half full (Durnin and Womersley 1974: 1005 to 1090 without them)
+KG_M3 = 1010.0
+"""Of living people, lungs half full (Durnin and Womersley 1974: 1005 to 1090 without them)."""
 _STEP = 1e-3
 
 
@@ -43,7 +44,7 @@ class Known:
         if self.height_m is not None:
             out.append(np.log(model.height(values) / self.height_m) / _HEIGHT_SIGMA)
         if self.weight_kg is not None:
-            out.append(np.log(_KG_M3 * model.volume(values) / self.weight_kg) / _WEIGHT_SIGMA)
+            out.append(np.log(KG_M3 * model.volume(values) / self.weight_kg) / _WEIGHT_SIGMA)
         return np.array(out)
 
     def prior(

@@ -26,6 +26,7 @@ class BodyProblem(MotionProblem):
         offsets: how far its points may lie beside.
         known: of the body beforehand.
         surfaces: more evidence, about the skin.
+        repeated: how many frames say the same because detectors err alike in them: what is known beforehand weighs as much more.
     """
 
     model: LinearModel
@@ -33,6 +34,7 @@ class BodyProblem(MotionProblem):
     offsets: Offsets
     known: Known = field(default_factory=Known)
     surfaces: "tuple[Surface, ...]" = ()
+    repeated: float = 1.0
 
     def body(self, at: Unknowns) -> Armature:
         """The armature of the body that it is taken to be, with the points that there is evidence about."""
@@ -59,7 +61,8 @@ class BodyProblem(MotionProblem):
         prior = np.zeros((len(at.shape), len(at.shape)))
         prior[:many, :many], push, cost = self.known.prior(self.model, self.values(at))
         prior[many:, many:] = np.diag(weight)
-        return prior, np.concatenate([push, weight * beside]), cost + 0.5 * float((weight * beside**2).sum())
+        slope = np.concatenate([push, weight * beside])
+        return self.repeated * prior, self.repeated * slope, self.repeated * (cost + 0.5 * float((weight * beside**2).sum()))
 
     def assemble(
         self, at: Unknowns, body: Armature, poses: SE3, points: Float[np.ndarray, "frames points 3"], support: Support

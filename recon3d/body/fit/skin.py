@@ -17,9 +17,9 @@ from recon3d.body.fit.problem import Surface
 from recon3d.body.linear import LinearModel
 from recon3d.body.marks import marks_of_vertices
 from recon3d.body.model import ShapedBody
-from recon3d.body.raster import silhouette
 from recon3d.errors import InputError
 from recon3d.geometry import Camera
+from recon3d.geometry.raster import silhouette
 from recon3d.motion.pose import Pose
 
 _MOST_POINTS = 3000  # of a cloud, in a round

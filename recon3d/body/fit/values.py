@@ -21,8 +21,11 @@ from recon3d.motion.evidence import Evidence
 from recon3d.motion.habits import Habit
 from recon3d.motion.pose import Freedoms, Pose, free_of
 from recon3d.motion.problem import Unknowns
+from recon3d.motion.sizes import alike
 from recon3d.motion.smoothness import Grid, first_variance
 from recon3d.motion.start import starting_pose
+from recon3d.records import BodyParams, Motion
+from recon3d.records.body_params import untold
 from recon3d.skeleton import Armature
 
 _LONGEST_S = 0.25  # frames further apart do not know of each other
@@ -37,7 +40,6 @@ _MIN_GAIN = 1e-4
 _SHORTER = 0.25  # of a step, where a whole one is too long for the sizes
 _ROUNDS, _ROUND_STEPS = 12, 2
 _SETTLED, _SETTLED_M = 2e-4, 1e-4
-_PRIORS = 0.8  # share of its variance before, above which a parameter is the prior's
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +53,7 @@ class BodyFit:
         time: of these, s.
         informed: share of each parameter's variance that the evidence took away; near 0 where it is only what is usual.
         armature: with the points that there was evidence about, where they lie on this body.
+        jitter: share of the detections' sigma that is new in every frame.
     """
 
     body: ShapedBody
@@ -59,10 +62,16 @@ class BodyFit:
     time: Float[np.ndarray, "frames"]
     informed: Float[np.ndarray, "parameters"]
     armature: Armature
+    jitter: float
 
     def guessed(self) -> tuple[str, ...]:
         """Parameters that nothing was seen of: what is usual, no measurement."""
-        return tuple(name for name, share in zip(self.body.model.parameters, self.informed, strict=True) if share < 1 - _PRIORS)
+        return untold(self.body.model.parameters, self.informed)
+
+    def params(self, motion: Motion) -> BodyParams:
+        """For files, with a motion of the body's armature."""
+        model = self.body.model
+        return BodyParams(model.name, model.parameters, self.body.values.copy(), self.covariance.copy(), self.informed.copy(), motion)
 
 
 def fit_values(
@@ -128,6 +137,8 @@ def solved(problem: BodyProblem, starts: Sequence[Unknowns], first: float, skins
         stage = replace(problem, temper=temper, habit=Habit.usual(problem.freedoms, rest), stiffness=ease * problem.stiffness)
         settings = TimeSettings(steps, min_gain=_MIN_GAIN, shorter=_SHORTER)
         at = _best_of([solve_in_time(stage, one, settings) for one in starts], stage) if k == 0 else solve_in_time(stage, at, settings).at
+    jitter = _jitter(stage, at)
+    stage = replace(stage, repeated=alike(jitter))
     for _ in range(_ROUNDS if skins else 0):
         before, body = at, problem.model.shaped(problem.values(at))
         stage = replace(stage, surfaces=surfaces_of(problem.model, body, at.pose, problem.evidence.time, skins))
@@ -139,7 +150,7 @@ def solved(problem: BodyProblem, starts: Sequence[Unknowns], first: float, skins
             break
     solution = _beyond_kinks(stage, at)
     factor, values = TimeFactor(solution.system, solution.system.floor()), problem.values(solution.at)
-    covariance = np.linalg.inv(factor.reduced_corner(solution.system, factor.solve(solution.system.border)))
+    covariance = stage.repeated * np.linalg.inv(factor.reduced_corner(solution.system, factor.solve(solution.system.border)))
     usual = np.linalg.inv(Known().prior(problem.model, values)[0])
     informed = 1 - np.clip(np.diag(covariance)[: len(values)] / np.diag(usual), 0.0, 1.0)
     return BodyFit(
@@ -149,7 +160,13 @@ def solved(problem: BodyProblem, starts: Sequence[Unknowns], first: float, skins
         problem.evidence.time,
         informed,
         problem.body(solution.at),
+        jitter,
     )
+
+
+def _jitter(problem: BodyProblem, at: Unknowns) -> float:
+    body = problem.body(at)
+    return problem.evidence.jitter(body.keypoints(at.pose.on(body)), problem.grid.ahead > 0)
 
 
 def _at_ease(freedoms: Freedoms, pose: Pose) -> Pose:

@@ -40,7 +40,8 @@ def front_faces(
     face, row, first, last = _spans(corners[faces], size)
     near = 1 / depth[faces].mean(1)
     many = last - first + 1
-    pixel = np.repeat(row * width + first, many) + np.arange(many.sum()) - np.repeat(np.cumsum(many) - many, many)
+    total = int(many.sum())
+    pixel: Int[np.ndarray, "pixels"] = np.repeat(row * width + first, many) + np.arange(total) - np.repeat(np.cumsum(many) - many, many)
     owner = np.repeat(face, many)
     order = np.argsort(near[owner], kind="stable")  # the nearest is written last
     out = np.full(height * width, -1, np.int64)
@@ -58,8 +59,8 @@ def _spans(
     low = np.clip(np.ceil(t[..., 1].min(1)), 0, height).astype(np.int64)
     high = np.clip(np.floor(t[..., 1].max(1)), -1, height - 1).astype(np.int64)
     many = np.maximum(high - low + 1, 0)
-    own = np.repeat(np.arange(len(t)), many)
-    row = low[own] + np.arange(many.sum()) - np.repeat(np.cumsum(many) - many, many)
+    own, total = np.repeat(np.arange(len(t)), many), int(many.sum())
+    row: Int[np.ndarray, "spans"] = low[own] + np.arange(total) - np.repeat(np.cumsum(many) - many, many)
     left, right = np.full(len(row), np.inf), np.full(len(row), -np.inf)
     y = row.astype(float)
     for a, b in ((0, 1), (1, 2), (2, 0)):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from recon3d.body.raster import front_faces, silhouette
+from recon3d.geometry.raster import front_faces, silhouette
 
 
 def test_one_triangle_by_pixel_centres():
