@@ -55,8 +55,10 @@ def measurements(body: ShapedBody, covariance: Float[np.ndarray, "parameters par
     if not isinstance(model, LinearModel):
         raise TypeError(f"{model.name} is not linear in its shapes")
     found = _values(body)
-    slopes = np.empty((len(found), len(body.values)))
+    slopes = np.zeros((len(found), len(body.values)))
     for k, reach in enumerate(_STEP * (model.highest - model.lowest)):
+        if not covariance[k, k]:
+            continue
         near, far = np.clip([body.values[k] - reach, body.values[k] + reach], model.lowest[k], model.highest[k]).tolist()
         ends = [_values(model.shaped(np.where(np.arange(len(body.values)) == k, end, body.values))) for end in (near, far)]
         slopes[:, k] = [(ends[1][name] - ends[0][name]) / (far - near) for name in found]

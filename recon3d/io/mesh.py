@@ -79,6 +79,9 @@ def _read_by_library(path: Path) -> np.ndarray:
     if library.__name__ == "open3d":
         return np.asarray(library.io.read_point_cloud(str(path)).points)
     try:
-        return np.asarray(library.load(path, force="mesh" if path.suffix.lower() != ".xyz" else None, process=False).vertices)
+        found = library.load(path, process=False)
+        if hasattr(found, "geometry"):  # a scene
+            found = found.to_mesh()
+        return np.asarray(found.vertices)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, NotImplementedError) as error:
         raise InputError(f"{path} cannot be read as points: {error}") from None

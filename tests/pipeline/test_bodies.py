@@ -1,0 +1,147 @@
+"""Bodies of a take's people: files, options, what is refused."""
+
+import json
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+
+from recon3d import io, pipeline
+from recon3d.body import load_open_body
+from recon3d.body.fit import Known
+from recon3d.errors import InputError
+from recon3d.pipeline import BodyJob, Job, LiftJob, Settings, Take
+from recon3d.pipeline.bodies import posed
+from recon3d.pipeline.settings import ExportSettings
+from tests.worlds import BALANCE4
+
+FEW = Settings(export=ExportSettings(("csv",)))
+OPENPOSE = str(BALANCE4 / "openpose")
+
+
+@pytest.fixture(scope="module")
+def take(tmp_path_factory):
+    out = tmp_path_factory.mktemp("take") / "a"
+    return pipeline.run(Job(BALANCE4 / "Calib.qca.txt", (OPENPOSE,), out, FEW, fps=60.0, stop=40)).take
+
+
+@pytest.fixture(scope="module")
+def fitted(take):
+    job = BodyJob(take, {"": Known(height_m=1.80)}, ("glb", "usdc", "fbx", "ply", "obj"), every=20)
+    return pipeline.fit_take(job)[0]
+
+
+def test_a_body_of_a_take(take, fitted):
+    assert fitted.measured["height"].value == pytest.approx(1.80, abs=0.02)
+    assert 0 < fitted.measured["height"].sigma < 0.02 < fitted.measured["waist girth"].sigma
+    assert "weight" in fitted.fit.guessed()
+    names = {path.name for path in fitted.files}
+    assert names == {"0.npz", "0.json", "0.body.glb", "0.body.usdc", "0.body.fbx", "0.body.ply", "0.body.obj"}
+    told = json.loads((take.folder / "body" / "0.json").read_text(encoding="utf-8"))
+    assert told["model"] == "open" and set(told["guessed"]) == set(fitted.fit.guessed())
+    assert told["measurements"]["mass"]["unit"] == "kg"
+    params = io.read_body(take.body("0"))
+    np.testing.assert_array_equal(params.betas, fitted.fit.body.values)
+    np.testing.assert_array_equal(params.informed, fitted.fit.informed)
+    assert len(params.motion) == 40 and params.motion.present().all()
+
+
+def test_it_lies_over_the_person(take, fitted):
+    """Its points are where the skeleton's are, and its head is above its feet."""
+    params, skeleton = io.read_body(take.body("0")).motion, io.read_motion(take.motion("0"))
+    for joint in ("left_wrist", "right_wrist", "left_ankle", "right_ankle", "left_knee", "right_elbow"):
+        own, other = (one.poses().translation[:, one.armature.index(joint)] for one in (params, skeleton))
+        assert np.median(np.linalg.norm(own - other, axis=1)) < 0.05, joint
+    vertices = posed(fitted.fit.body, io.read_body(take.body("0")), np.arange(2))
+    head, foot = (params.poses().translation[:2, params.armature.index(name)] for name in ("head", "left_ankle"))
+    assert (head[:, 2] > foot[:, 2] + 0.5).all()
+    assert np.isfinite(vertices).all()
+
+
+def test_meshes_as_files_read_back(take, fitted):
+    """PLY and OBJ by another's reader; the GLB's skin moves as the body does."""
+    import trimesh
+
+    folder = take.folder / "exports"
+    model, params = load_open_body(), io.read_body(take.body("0"))
+    want = posed(fitted.fit.body, params, np.array([20]))[0]
+    ply, obj = (trimesh.load(folder / f"0.body.{kind}" / f"{params.motion.frame[20]:06d}.{kind}", process=False) for kind in ("ply", "obj"))
+    np.testing.assert_allclose(ply.vertices, want, atol=1e-5)
+    np.testing.assert_array_equal(ply.faces, model.faces)
+    np.testing.assert_allclose(np.asarray(obj.vertices)[:, [0, 2, 1]] * [1, -1, 1], want, atol=1e-5)
+    moved = io.ANIMATION_READERS[".glb"](folder / "0.body.glb")
+    assert len(moved) == 40 and len(moved.joints) == len(model.skeleton.joints)
+    scene = trimesh.load(folder / "0.body.glb")
+    assert sum(len(one.faces) for one in scene.geometry.values()) == len(model.faces)
+    assert len(list((folder / "0.body.ply").iterdir())) == 2
+
+
+def test_a_take_solved_again_forgets_bodies(take, fitted, tmp_path):
+    copy = tmp_path / "take"
+    shutil.copytree(take.folder, copy)
+    pipeline.run(pipeline.with_motion(pipeline.job_of(Take.existing(copy)), None, 0.4, None))
+    assert not list((copy / "body").iterdir())
+    assert not list((copy / "exports").glob("*.body.*"))
+
+
+def test_silhouettes_from_a_folder(take, fitted, tmp_path):
+    """Masks of a heavy body tell its weight."""
+    rig, model, params = io.read_rig(take.folder / "rig.toml"), load_open_body(), io.read_body(take.body("0"))
+    heavy = model.shaped(np.where(np.array(model.parameters) == "weight", 0.95, params.betas))
+    from recon3d.geometry.raster import silhouette
+
+    for row in (3, 30):
+        vertices = posed(heavy, params, np.array([row]))[0]
+        for camera in rig:
+            inside = silhouette(camera.project(vertices), model.faces, camera.intrinsics.size)
+            path = tmp_path / "masks" / camera.name / f"{params.motion.frame[row]:06d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), 255 * inside.astype(np.uint8))
+    copy = tmp_path / "take"
+    shutil.copytree(take.folder, copy)
+    found = pipeline.fit_take(BodyJob(Take(copy), {"": Known(height_m=1.80)}, (), masks=tmp_path / "masks"))[0]
+    weight = model.parameters.index("weight")
+    assert found.fit.body.values[weight] > fitted.fit.body.values[weight] + 0.15
+    assert "weight" not in found.fit.guessed()
+    (tmp_path / "masks" / "cam01" / "notes.png").write_bytes(b"none")
+    with pytest.raises(InputError, match="notes.png is no picture|not the number of a frame"):
+        pipeline.fit_take(BodyJob(Take(copy), {}, (), masks=tmp_path / "masks"))
+
+
+def test_one_camera(tmp_path):
+    lifted = pipeline.lift_take(
+        LiftJob(BALANCE4 / "openpose" / "cam01", tmp_path / "one", FEW, BALANCE4 / "Calib.qca.txt", fps=60.0, stop=40)
+    )
+    found = pipeline.fit_take(BodyJob(lifted.take, {}))[0]
+    assert found.measured["height"].value == pytest.approx(1.70, abs=0.03)  # as the take was told
+    params, skeleton = io.read_body(lifted.take.body("0")).motion, io.read_motion(lifted.take.motion("0"))
+    for joint in ("left_ankle", "right_wrist"):
+        own, other = (one.poses().translation[:, one.armature.index(joint)] for one in (params, skeleton))
+        assert np.median(np.linalg.norm(own - other, axis=1)) < 0.25, joint
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"formats": ("stl",)}, "there are .*glb"),
+        ({"known": {"anna": Known(height_m=1.7)}}, "nobody is called 'anna'"),
+        ({"overlay": ("cam09",)}, "no camera 'cam09'"),
+        ({"overlay": ("cam01",)}, "no video to draw over"),
+        ({"every": 0}, "1 or more"),
+    ],
+)
+def test_what_is_refused(take, fitted, options, said):
+    before = (take.folder / "body" / "0.npz").read_bytes()
+    with pytest.raises(InputError, match=said):
+        pipeline.fit_take(BodyJob(take, **{"known": {}, **options}))
+    assert (take.folder / "body" / "0.npz").read_bytes() == before
+
+
+def test_animals_have_no_human_body(take, tmp_path):
+    from recon3d.body.fit import check_layout
+    from recon3d.skeleton import load_layout
+
+    for layout in ("animal_20", "hand_21", "car_24"):
+        with pytest.raises(InputError, match="not of a human body"):
+            check_layout(load_open_body(), load_layout(layout))
