@@ -69,6 +69,27 @@ class Skin:
         return sparse.csr_matrix((values.ravel(), (row, column.ravel())), shape=(self.count, 4 * joints))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PoseBlend:
+    """Vertices' corrections before skinning, linear in how far joints are turned (Loper et al. 2015, equation 9).
+
+    Attributes:
+        basis: of every component of each joint's turn but for the root's, less that of no turn; m, in the model's pose.
+        parents: of the joints.
+    """
+
+    basis: Float[np.ndarray, "turns9 vertices3"]
+    parents: Int[np.ndarray, "joints"]
+
+    def __post_init__(self) -> None:
+        freeze_fields(self)
+
+    def of(self, turn: Float[np.ndarray, "frames joints 3 3"]) -> Float[np.ndarray, "frames vertices 3"]:
+        """Corrections; turns are from the model's pose to the world."""
+        local = np.swapaxes(turn[:, self.parents[1:]], -1, -2) @ turn[:, 1:] - np.eye(3, dtype=turn.dtype)
+        return (local.reshape(len(turn), -1) @ self.basis).reshape(len(turn), -1, 3)
+
+
 @dataclass(frozen=True, eq=False)
 class ShapedBody:
     """One person's body.
@@ -81,6 +102,7 @@ class ShapedBody:
             rest pose.
         armature: that poses are of; its rest pose is the T-pose.
         skin: how vertices hang on its joints.
+        blend: how poses correct vertices; None where they do not.
     """
 
     model: BodyModel
@@ -89,6 +111,7 @@ class ShapedBody:
     bind: SE3
     armature: Armature
     skin: Skin
+    blend: PoseBlend | None = None
 
     @functools.cached_property
     def _bound(self) -> sparse.csr_matrix:
@@ -126,8 +149,16 @@ class PosedBody:
         moved = self.transforms()
         frames, joints = moved.shape[:2]
         stacked = np.ascontiguousarray(moved.transpose(1, 3, 0, 2).reshape(4 * joints, 3 * frames))
-        out = self.body._bound @ stacked
-        return np.ascontiguousarray(out.reshape(-1, frames, 3).transpose(1, 0, 2))
+        out = np.ascontiguousarray((self.body._bound @ stacked).reshape(-1, frames, 3).transpose(1, 0, 2))
+        return out if self.body.blend is None else out + self._corrections(self.body.blend, moved[..., :3])
+
+    def _corrections(self, blend: PoseBlend, turn: Float[np.ndarray, "frames joints 3 3"]) -> Float[np.ndarray, "frames vertices 3"]:
+        """In the world: each vertex's is turned as the vertex is."""
+        frames, joints = turn.shape[:2]
+        skin = self.body.skin
+        weight = sparse.csr_matrix((skin.weight.astype(np.float32), (skin.vertex, skin.joint)), shape=(skin.count, joints))
+        mixed = (weight @ turn.transpose(1, 0, 2, 3).reshape(joints, -1)).reshape(-1, frames, 3, 3)
+        return np.einsum("vfab,fvb->fva", mixed, blend.of(turn))
 
     def transforms(self) -> Float[np.ndarray, "frames joints 3 4"]:
         """From the vertices as the model has them to the world, joint by joint."""

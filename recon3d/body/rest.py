@@ -8,7 +8,7 @@ from recon3d.skeleton import Skeleton
 
 _X, _DOWN = np.array([1.0, 0.0, 0.0]), np.array([0.0, 0.0, -1.0])
 # Which joint's bone ends where: what is laid along an axis at rest.
-_ENDS = {"shoulder": "elbow", "elbow": "wrist", "wrist": "middle_mcp", "hip": "knee", "knee": "ankle"}
+_ENDS = {"shoulder": "elbow", "elbow": "wrist", "hip": "knee", "knee": "ankle"}
 
 
 def turns_of_rest(skeleton: Skeleton, heads: Float[np.ndarray, "joints 3"]) -> Float[np.ndarray, "joints 3 3"]:
@@ -28,7 +28,9 @@ def turns_of_rest(skeleton: Skeleton, heads: Float[np.ndarray, "joints 3"]) -> F
         bend = np.cross(upper, fore)
         for part, along in (("shoulder", upper), ("elbow", fore)):
             own[f"{side}_{part}"] = _frame(along, bend) @ _frame(sign * _X, -sign * np.array([0.0, 0.0, 1.0])).T
-        hand = _unit(at[f"{side}_middle_mcp"] - at[f"{side}_wrist"])
+        palm = at.get(f"{side}_middle_mcp", at.get(f"{side}_hand"))
+        assert palm is not None
+        hand = _unit(palm - at[f"{side}_wrist"])
         own[f"{side}_wrist"] = _least(own[f"{side}_elbow"] @ (sign * _X), hand) @ own[f"{side}_elbow"]
         for part in ("hip", "knee"):
             along = _unit(at[f"{side}_{_ENDS[part]}"] - at[f"{side}_{part}"])

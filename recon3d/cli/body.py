@@ -22,8 +22,10 @@ class Body:
     """Standing, m, if it is known: 1.82, or name=1.82 of each."""
     weight: tuple[str, ...] = ()
     """In kg, if it is known: 75, or name=75 of each."""
+    model: Path | None = None
+    """File of a model of the SMPL family (.pkl, .npz; non-commercial) instead of the open body."""
     to: tuple[str, ...] = ("glb",)
-    """Formats: glb, fbx, usda, usdc, usdz (skinned, animated), ply, obj (a mesh a frame)."""
+    """Formats: glb, fbx, usda, usdc, usdz (skinned, animated), ply, obj (a mesh a frame), amass.npz (SMPL family)."""
     every: int = 1
     """Of how many frames one is written as ply or obj."""
     overlay: tuple[str, ...] = ()
@@ -41,12 +43,14 @@ def run_body(command: Body) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from recon3d.body.smpl import LICENCE
     from recon3d.cli.watch import watched
     from recon3d.pipeline import BodyJob, Take, fit_take
 
     job = BodyJob(
         Take.existing(command.take),
         _known(command.height, command.weight),
+        command.model,
         command.to,
         command.every,
         command.overlay,
@@ -54,6 +58,8 @@ def run_body(command: Body) -> None:
         command.clouds,
         command.cloud_sigma,
     )
+    if command.model is not None:
+        Console(stderr=True).print(LICENCE, markup=False)
     people, out = watched(lambda progress: fit_take(job, progress)), Console()
     table = Table("", *(one.name for one in people), box=None, pad_edge=False)
     for name, first in people[0].measured.items():

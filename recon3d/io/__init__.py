@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from recon3d.errors import InputError, valid_names
-from recon3d.io.amass import read_amass, write_amass
+from recon3d.io.amass import read_amass, write_amass, write_amass_arrays
 from recon3d.io.angles import write_angles_csv, write_angles_parquet
 from recon3d.io.bvh import read_bvh, write_bvh
 from recon3d.io.c3d import read_c3d, write_c3d
@@ -156,6 +156,7 @@ __all__ = [
     "read_truth",
     "write",
     "write_amass",
+    "write_amass_arrays",
     "write_association",
     "write_bag",
     "write_body",

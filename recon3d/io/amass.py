@@ -4,6 +4,7 @@ Written with what the body model needs beside them at rest (hands, jaw, eyes, sh
 ``poses`` of SMPL, SMPL-H or SMPL-X, or ``root_orient`` and ``pose_body``; ``mocap_framerate`` or ``mocap_frame_rate``.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,15 @@ def write_amass(path: Path, animation: Animation) -> None:
         "mocap_time_length": np.array(frames / rate),
     }
     with atomic(path, "wb") as stream:
-        np.savez(stream, **columns)
+        np.savez(stream, allow_pickle=False, **columns)
+
+
+def write_amass_arrays(path: Path, arrays: Mapping[str, np.ndarray], time: np.ndarray) -> None:
+    """Parameters of a fitted model (`recon3d.body.smpl.amass_arrays`), with the frame rate beside them."""
+    rate = frame_rate(time)
+    told = {"mocap_framerate": np.array(rate), "mocap_frame_rate": np.array(rate), "mocap_time_length": np.array(len(time) / rate)}
+    with atomic(path, "wb") as stream:
+        np.savez(stream, allow_pickle=False, **arrays, **told)
 
 
 def read_amass(path: Path | str) -> Animation:

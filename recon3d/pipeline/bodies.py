@@ -14,8 +14,9 @@ from recon3d.body.fit import BodyFit, Cloud, Known, Mask, PersonBody, check_layo
 from recon3d.body.linear import LinearModel
 from recon3d.body.measure import Measurement, as_table, measurements
 from recon3d.body.model import ShapedBody
+from recon3d.body.smpl import SmplModel, amass_arrays, load_smpl
 from recon3d.errors import InputError, all_faults, valid_names
-from recon3d.geometry import Camera, CameraRig
+from recon3d.geometry import SO3, Camera, CameraRig
 from recon3d.geometry.threads import single_threaded
 from recon3d.io.files import read_toml
 from recon3d.io.mesh import MESH_WRITERS, read_cloud
@@ -30,6 +31,7 @@ from recon3d.video import SUFFIXES, Video, ahead, open_video
 from recon3d.view import draw_mesh, write_video
 from recon3d.view.mesh import COLOURS
 
+AMASS = ".amass.npz"
 ANIMATIONS = (".glb", ".fbx", ".usda", ".usdc", ".usdz")
 _UNITS = {".fbx": 0.01}
 _CHUNK = 64  # frames that are skinned at once
@@ -43,6 +45,7 @@ class BodyJob:
     Attributes:
         take: whose people.
         known: measured of people by name; of "" everybody.
+        model: file of a model of the SMPL family; None for the open body.
         formats: suffixes without the dot.
         every: of how many frames one is written as a mesh file.
         overlay: cameras whose footage the mesh is drawn over.
@@ -53,6 +56,7 @@ class BodyJob:
 
     take: Take
     known: Mapping[str, Known]
+    model: Path | None = None
     formats: tuple[str, ...] = ("glb",)
     every: int = 1
     overlay: tuple[str, ...] = ()
@@ -91,7 +95,11 @@ def fit_take(job: BodyJob, progress: Progress = silent) -> list[FittedPerson]:
 def _fit(job: BodyJob, progress: Progress) -> list[FittedPerson]:
     suffixes = _checked_formats(job)
     people, rig = people_in(job.take), io.read_rig(job.take.folder / "rig.toml")
-    model = load_open_body()
+    model = load_open_body() if job.model is None else load_smpl(job.model)
+    if AMASS in suffixes and not isinstance(model, SmplModel):
+        raise InputError(
+            "AMASS files are of the SMPL family's bodies: give its file with --model, or export the take's skeleton (amass.npz)"
+        )
     check_layout(model, people.layout)
     _check_names(job, people, rig)
     videos = _videos(job.take, rig, job.overlay)
@@ -116,7 +124,7 @@ def _fit(job: BodyJob, progress: Progress) -> list[FittedPerson]:
 
 def _checked_formats(job: BodyJob) -> list[str]:
     suffixes = [f".{f.lower().removeprefix('.')}" for f in job.formats]
-    known = (*ANIMATIONS, *MESH_WRITERS)
+    known = (*ANIMATIONS, *MESH_WRITERS, AMASS)
     unknown = [s.removeprefix(".") for s in suffixes if s not in known]
     if unknown:
         raise InputError(f"bodies are not written as {', '.join(unknown)}; there are {valid_names(s.removeprefix('.') for s in known)}")
@@ -207,6 +215,9 @@ def _write(job: BodyJob, suffixes: Sequence[str], name: str, fit: BodyFit, stage
             moved = converted(animated(fit.body, params.motion), "y", _UNITS.get(suffix, 1.0))
             io.ANIMATION_WRITERS[suffix](target, moved)
             io.write_side_car(target, params.motion, moved, job.take.source())
+        elif suffix == AMASS:
+            target.parent.mkdir(exist_ok=True)
+            io.write_amass_arrays(target, amass_arrays(fit.body, params.motion), params.motion.time[params.motion.present()])
         else:
             _write_meshes(target, suffix, fit.body, params, job.every)
         files.append(target)
@@ -227,8 +238,6 @@ def _write_meshes(folder: Path, suffix: str, body: ShapedBody, params: BodyParam
 
 def posed(body: ShapedBody, params: BodyParams, rows: np.ndarray) -> np.ndarray:
     """Meshes of some frames, ``(frames, vertices, 3)``, m."""
-    from recon3d.geometry import SO3
-
     turns = SO3.from_wxyz(params.motion.rotation[rows]).matrix
     return body.posed(params.motion.translation[rows], turns).vertices().astype(float)
 

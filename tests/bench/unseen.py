@@ -15,7 +15,7 @@ from jaxtyping import Float
 from recon3d import io
 from recon3d.monocular.points import POINTS
 from recon3d.monocular.train.mocap import Clips
-from recon3d.pipeline import Job, Settings, Take, job
+from recon3d.pipeline import Job, Settings, Take, observed
 from recon3d.pipeline import run as run_job
 from recon3d.pipeline.settings import ExportSettings
 from recon3d.skeleton import load_layout
@@ -42,7 +42,7 @@ def unseen_limbs(sets: tuple[Clips, ...]) -> list[Result]:
             for k, places in enumerate(_chosen(people, seed)):
                 points, keep = CASES[(seed + k) % len(CASES)]
                 off["with"].append(_error(places, points, keep, seed))
-                with mock.patch.object(job, "with_expected", lambda seen, lifter: seen):
+                with mock.patch.object(observed, "with_expected", lambda seen, lifter: seen):
                     off["without"].append(_error(places, points, keep, seed))
         ratio.append(float(np.mean(off["with"]) / np.mean(off["without"])))
         for name, values in off.items():

@@ -14,6 +14,7 @@ from recon3d.errors import InputError
 from recon3d.pipeline import BodyJob, Job, LiftJob, Settings, Take
 from recon3d.pipeline.bodies import posed
 from recon3d.pipeline.settings import ExportSettings
+from tests.body.smpl_file import smpl_arrays
 from tests.worlds import BALANCE4
 
 FEW = Settings(export=ExportSettings(("csv",)))
@@ -28,7 +29,7 @@ def take(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def fitted(take):
-    job = BodyJob(take, {"": Known(height_m=1.80)}, ("glb", "usdc", "fbx", "ply", "obj"), every=20)
+    job = BodyJob(take, {"": Known(height_m=1.80)}, None, ("glb", "usdc", "fbx", "ply", "obj"), every=20)
     return pipeline.fit_take(job)[0]
 
 
@@ -100,13 +101,13 @@ def test_silhouettes_from_a_folder(take, fitted, tmp_path):
             cv2.imwrite(str(path), 255 * inside.astype(np.uint8))
     copy = tmp_path / "take"
     shutil.copytree(take.folder, copy)
-    found = pipeline.fit_take(BodyJob(Take(copy), {"": Known(height_m=1.80)}, (), masks=tmp_path / "masks"))[0]
+    found = pipeline.fit_take(BodyJob(Take(copy), {"": Known(height_m=1.80)}, None, (), masks=tmp_path / "masks"))[0]
     weight = model.parameters.index("weight")
     assert found.fit.body.values[weight] > fitted.fit.body.values[weight] + 0.15
     assert "weight" not in found.fit.guessed()
     (tmp_path / "masks" / "cam01" / "notes.png").write_bytes(b"none")
     with pytest.raises(InputError, match="notes.png is no picture|not the number of a frame"):
-        pipeline.fit_take(BodyJob(Take(copy), {}, (), masks=tmp_path / "masks"))
+        pipeline.fit_take(BodyJob(Take(copy), {}, None, (), masks=tmp_path / "masks"))
 
 
 def test_one_camera(tmp_path):
@@ -121,6 +122,34 @@ def test_one_camera(tmp_path):
         assert np.median(np.linalg.norm(own - other, axis=1)) < 0.25, joint
 
 
+def test_a_model_of_the_users_own(take, tmp_path):
+    """A file in SMPL's format: its parameters come out as AMASS has them, and smplx makes the same mesh of them."""
+    import torch
+
+    from recon3d.body.smpl import load_smpl, smplx_module
+
+    file, copy = tmp_path / "SMPL_NEUTRAL.npz", tmp_path / "take"
+    np.savez(file, **smpl_arrays())
+    shutil.copytree(take.folder, copy)
+    found = pipeline.fit_take(BodyJob(Take(copy), {"": Known(height_m=1.80)}, file, ("amass.npz", "glb")))[0]
+    assert found.measured["height"].value == pytest.approx(1.80, abs=0.02)
+    params = io.read_body(copy / "body" / "0.npz")
+    assert params.model == "smpl" and len(params.betas) == 10
+    told = np.load(copy / "exports" / "0.body.amass.npz")
+    assert told["mocap_framerate"] == pytest.approx(60.0, abs=0.1) and told["poses"].shape == (40, 156)
+    with torch.no_grad():
+        poses = torch.tensor(told["poses"][:3], dtype=torch.float32)
+        out = smplx_module(file)(
+            betas=torch.tensor(told["betas"], dtype=torch.float32)[None].repeat(3, 1),
+            global_orient=poses[:, :3],
+            body_pose=torch.cat([poses[:, 3:66], torch.zeros(3, 6)], 1),
+            transl=torch.tensor(told["trans"][:3], dtype=torch.float32),
+        )
+    ours = posed(load_smpl(file).shaped(params.betas), params, np.arange(3))
+    np.testing.assert_allclose(out.vertices.numpy(), ours, atol=1e-3)
+    assert out.vertices[0, :, 2].max() - out.vertices[0, :, 2].min() > 1.2  # z is up
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -129,6 +158,7 @@ def test_one_camera(tmp_path):
         ({"overlay": ("cam09",)}, "no camera 'cam09'"),
         ({"overlay": ("cam01",)}, "no video to draw over"),
         ({"every": 0}, "1 or more"),
+        ({"formats": ("amass.npz",)}, "SMPL family's"),
     ],
 )
 def test_what_is_refused(take, fitted, options, said):

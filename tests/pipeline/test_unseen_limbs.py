@@ -7,7 +7,7 @@ import pytest
 
 from recon3d import io
 from recon3d.metrics import coverage
-from recon3d.pipeline import Job, Settings, Take, job, run
+from recon3d.pipeline import Job, Settings, Take, observed, run
 from recon3d.pipeline.settings import ExportSettings
 from recon3d.records import State
 from recon3d.synthetic import NoiseSettings, make_person, make_rig, make_world
@@ -47,7 +47,7 @@ def test_a_prior_never_an_observation(world, monkeypatch):
     off = found.poses().translation[:, own] - made.person.motion.poses().translation[:, true]
     assert np.median(np.linalg.norm(off, axis=-1)) < 0.2
     assert coverage(off, np.zeros_like(off), found.covariance[:, own]) > 0.7
-    monkeypatch.setattr(job, "with_expected", lambda seen, lifter: seen)
+    monkeypatch.setattr(observed, "with_expected", lambda seen, lifter: seen)
     without = solved(folder, "without")
     assert np.abs(found.poses().translation - without.poses().translation)[:, own].max() > 0.01
     elbow = found.armature.index("left_elbow")
