@@ -84,9 +84,10 @@ def test_demo_from_keypoints_report_and_export(tmp_path):
     text = squeezed(done.stdout)
     for words in ("4 cameras", "100 frames", "median residual", "mm", "cameras disagree", "cam03", "report.html", "suspicious"):
         assert words in text, words
+    assert "waist girth" in text and (tmp_path / "demo take" / "exports" / "0.body.glb").stat().st_size > 1_000_000
     again = recon3d("report", tmp_path / "demo take")
     assert again.returncode == 0
-    assert squeezed(again.stdout) == text
+    assert text.startswith(squeezed(again.stdout))
     export = recon3d("export", tmp_path / "demo take", "--to", "bvh", "trc")
     assert export.returncode == 0, export.stderr
     assert export.stdout.count("exports") == 2

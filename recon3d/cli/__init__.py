@@ -24,7 +24,7 @@ _LISTED = 8  # refused people in the summary
 
 @dataclass(frozen=True)
 class Demo:
-    """Run the main job on the embedded recording: four cameras, a person balancing."""
+    """Run the main job on the embedded recording: four cameras, a person balancing; then fit a body to the person."""
 
     out: Annotated[Path, arg(aliases=["-o"])] = Path("recon3d-demo")
     """Folder to write the take into."""
@@ -203,6 +203,7 @@ def _demo(command: Demo) -> None:
     source = "openpose" if command.keypoints else "videos"
     fps = 60.0 if command.keypoints else None
     _watch(Job(data / "Calib.qca.txt", (str(data / source),), command.out, fps=fps, image_fit="letterbox"))
+    run_body(Body(command.out))
 
 
 def _reconstruct(command: Reconstruct) -> None:
