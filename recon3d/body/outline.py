@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from recon3d.body.model import PosedBody
 from recon3d.geometry import SE3, SO3, Camera
 from recon3d.geometry.raster import front_faces, silhouette
+from recon3d.opencv import import_cv2
 
 _NEAR_M = 0.05
 _SUBPIXEL = 8  # fractional bits of cv2's polygons
@@ -60,7 +60,7 @@ class Outlined(Protocol):
 
 def filled(rings: Sequence[Float[np.ndarray, "points 2"]], size: tuple[int, int]) -> Bool[np.ndarray, "height width"]:
     """Pixels in any of some polygons."""
-    out = np.zeros(size[::-1], np.uint8)
+    cv2, out = import_cv2(), np.zeros(size[::-1], np.uint8)
     for ring in rings:
         if len(ring):
             cv2.fillPoly(out, [np.rint(ring * (1 << _SUBPIXEL)).astype(np.int32)], 1, shift=_SUBPIXEL)
@@ -69,6 +69,7 @@ def filled(rings: Sequence[Float[np.ndarray, "points 2"]], size: tuple[int, int]
 
 def rings_of(mask: Bool[np.ndarray, "height width"]) -> tuple[Float[np.ndarray, "points 2"], ...]:
     """Outer rings of a mask, the longest first."""
+    cv2 = import_cv2()
     found, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return tuple(ring[:, 0].astype(float) for ring in sorted(found, key=len, reverse=True))
 

@@ -4,6 +4,7 @@ The .pkl files are pickles of Python 2 with chumpy's arrays: they are read by an
 """
 
 import pickle
+import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +25,11 @@ _NUMPY: dict[tuple[str, str], Any] = {
     ("numpy", "dtype"): np.dtype,
     **{(f"numpy.{core}.multiarray", name): make for core in ("core", "_core") for name, make in _MAKERS.items()},
 }
+# A broken pickle fails in as many ways as there are instructions.
+_BROKEN = (
+    pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, ImportError, OverflowError,
+    MemoryError, OSError, AssertionError, NameError, RecursionError, struct.error,
+)  # fmt: skip
 _SPARSE = ("csc_matrix", "csr_matrix", "coo_matrix")
 
 
@@ -132,7 +138,7 @@ def _pickle(path: Path) -> dict[str, np.ndarray]:
     try:
         with open(path, "rb") as stream:
             held = _Unpickler(stream, encoding="latin1").load()
-    except Exception as error:  # a broken pickle fails in as many ways as there are instructions
+    except _BROKEN as error:
         raise InputError(f"{path} cannot be read as a model of the SMPL family: {error}") from None
     if not isinstance(held, Mapping):
         raise InputError(f"{path} is no model of the SMPL family: it holds a {type(held).__name__}")

@@ -40,7 +40,7 @@ def test_the_skins_agree(tmp_path):
         assert np.mean(KDTree(old).query(new)[0]) < 0.012
     for joint in ("left_knee", "right_elbow", "left_wrist"):
         a, b = (one.poses().translation[:, one.armature.index(joint)] for one in (motion, moved))
-        assert np.median(np.linalg.norm(a - b, axis=1)) < 0.03, joint
+        assert np.median(np.linalg.norm(a - b, axis=1)) < 0.04, joint
 
 
 def test_what_cannot_be_converted():

@@ -7,7 +7,6 @@ points; Chen and Medioni 1992 for distances to planes).
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.spatial import KDTree
@@ -21,6 +20,7 @@ from recon3d.errors import InputError
 from recon3d.geometry import Camera
 from recon3d.geometry.raster import silhouette
 from recon3d.motion.pose import Pose
+from recon3d.opencv import import_cv2
 
 _MOST_POINTS = 3000  # of a cloud, in a round
 _FARTHEST_M = 0.15  # a measured point further from the skin is of something else
@@ -182,6 +182,7 @@ def rim_of(
     ahead = np.bincount(faces[front].ravel(), minlength=len(vertices))
     mixed = np.flatnonzero((ahead > 0) & (ahead < count) & np.isfinite(xy).all(1))
     inside = silhouette(xy, faces, size)
+    cv2 = import_cv2()
     depth = cv2.distanceTransform(np.pad(inside, 1).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
     column, row = np.round(xy[mixed]).astype(np.int64).T
     within = (column >= 0) & (row >= 0) & (column < size[0]) & (row < size[1])
@@ -191,6 +192,7 @@ def rim_of(
 
 def _contour(inside: Bool[np.ndarray, "height width"]) -> tuple[Float[np.ndarray, "points 2"], Float[np.ndarray, "points 2"]]:
     """Points on a mask's outline, px, and which way is out there; not where somebody is cut off by the picture's edge."""
+    cv2 = import_cv2()
     soft = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), 2.0)
     slope = np.stack([-cv2.Sobel(soft, cv2.CV_32F, 1, 0), -cv2.Sobel(soft, cv2.CV_32F, 0, 1)], -1)
     outlines, _ = cv2.findContours(inside.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
@@ -208,6 +210,7 @@ def _contour(inside: Bool[np.ndarray, "height width"]) -> tuple[Float[np.ndarray
 
 
 def _length(inside: Bool[np.ndarray, "height width"]) -> float:
+    cv2 = import_cv2()
     outlines, _ = cv2.findContours(inside.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return float(sum(len(one) for one in outlines))
 
