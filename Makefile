@@ -34,7 +34,7 @@ $(VENV)/.all: pyproject.toml constraints.txt | $(BIN)/activate
 	@touch $@ $(VENV)/.base
 
 $(VENV)/.bench: pyproject.toml constraints.txt | $(BIN)/activate
-	$(PIP) -e ".[export,robots,edge,dev,bench]"
+	$(PIP) -e ".[learn,export,robots,edge,dev,bench]"
 	@touch $@
 
 clean:

@@ -17,7 +17,7 @@ from recon3d.skeleton import Armature, Attachments, Skeleton, load_armature
 from recon3d.skeleton.shape import Shape
 
 _STIFF = 1e-6
-_ENDS = 400
+_ENDS = 60
 _STEP = 1e-3  # of a parameter's range
 _LOOSE_M = 0.01  # how far detectors put points beside
 
@@ -69,18 +69,21 @@ class LinearModel:
     def __post_init__(self) -> None:
         freeze_fields(self)
 
-    def weights(self, values: Float[np.ndarray, "parameters"]) -> Float[np.ndarray, "shapes"]:
+    def weights(self, values: Float[np.ndarray, "*bodies parameters"]) -> Float[np.ndarray, "*bodies shapes"]:
         """Of the shapes: the parameters themselves, where a model does not say otherwise."""
         return values
 
     def weight_slopes(self, values: Float[np.ndarray, "parameters"]) -> Float[np.ndarray, "shapes parameters"]:
         """How weights change with the parameters; where they have a kink, the mean of both sides."""
-        out = np.empty((len(self.scale), len(values)))
-        for k, reach in enumerate(_STEP * (self.highest - self.lowest)):
-            near, far = np.clip([values[k] - reach, values[k] + reach], self.lowest[k], self.highest[k])
-            a, b = (self.weights(np.where(np.arange(len(values)) == k, end, values)) for end in (near, far))
-            out[:, k] = (b - a) / (far - near)
-        return out
+        near, far = self.beside(values)
+        return ((self.weights(far) - self.weights(near)) / np.diagonal(far - near)[:, None]).T
+
+    def beside(
+        self, values: Float[np.ndarray, "parameters"]
+    ) -> tuple[Float[np.ndarray, "parameters parameters"], Float[np.ndarray, "parameters parameters"]]:
+        """Bodies of which one parameter each is a little less and a little more."""
+        step = np.diag(_STEP * (self.highest - self.lowest))
+        return np.clip(values - step, self.lowest, self.highest), np.clip(values + step, self.lowest, self.highest)
 
     def shaped(self, values: Float[np.ndarray, "parameters"]) -> ShapedBody:
         """The body of these parameters."""
@@ -101,10 +104,10 @@ class LinearModel:
         """The same without keypoints."""
         return self._armature(self._heads(self.weights(values)))
 
-    def height(self, values: Float[np.ndarray, "parameters"]) -> float:
+    def height(self, values: Float[np.ndarray, "*bodies parameters"]) -> Float[np.ndarray, "*bodies"]:
         """Standing at rest on flat soles, from the heels to the top of the head, m."""
-        places = self._at_rest(self._ends, self.weights(values))
-        return float(np.ptp(places[:, 2]))
+        places = self._ends[0] + self.weights(values) @ self._ends[1]
+        return np.ptp(places, axis=-1)
 
     def volume(self, values: Float[np.ndarray, "parameters"]) -> float:
         """Of the mesh as it was sculpted, m^3."""
@@ -153,15 +156,20 @@ class LinearModel:
         return Attachments(marks.points, rides, places - rest[rides], np.full(len(rides), _LOOSE_M), blend)
 
     @functools.cached_property
-    def _ends(self) -> Marks:
-        """Vertices among which the highest and the lowest are when somebody stands."""
+    def _ends(self) -> tuple[Float[np.ndarray, "some"], Float[np.ndarray, "shapes some"]]:
+        """Heights at rest of vertices among which the highest and the lowest are when somebody stands: linear in the weights."""
         order = np.argsort(self.shaped(self.usual).at_rest().vertices()[0, :, 2])
-        return marks_of_vertices(self, np.sort(np.concatenate([order[:_ENDS], order[-_ENDS:]])))
+        marks = marks_of_vertices(self, np.sort(np.concatenate([order[:_ENDS], order[-_ENDS:]])))
+        nothing = np.zeros(len(self.scale))
+        none = self._at_rest(marks, nothing)
+        return none, np.stack([self._at_rest(marks, one) - none for one in np.eye(len(nothing))])
 
-    def _at_rest(self, marks: Marks, weight: Float[np.ndarray, "shapes"]) -> Float[np.ndarray, "points 3"]:
+    def _at_rest(self, marks: Marks, weight: Float[np.ndarray, "shapes"]) -> Float[np.ndarray, "points"]:
+        """Heights."""
         heads = self._heads(weight)
         rest = self._armature(heads).rest_positions()
-        return marks.blend(weight, heads, self.turns).places(SE3(SO3(np.broadcast_to(np.eye(3), (len(rest), 3, 3))), rest))
+        eye = np.broadcast_to(np.eye(3), (len(rest), 3, 3))
+        return marks.blend(weight, heads, self.turns).places(SE3(SO3(eye), rest))[:, 2]
 
     def _heads(self, weight: Float[np.ndarray, "shapes"]) -> Float[np.ndarray, "joints 3"]:
         return self.heads + np.tensordot(weight, self.head_basis, 1)

@@ -13,6 +13,9 @@ from recon3d.geometry import SE3, SO3
 from recon3d.skeleton import Armature
 
 
+_FRAMES = 16  # whose meshes fit into a processor's cache
+
+
 class BodyModel(Protocol):
     """What bodies a model can be shaped to: the open body, SMPL and its family."""
 
@@ -145,12 +148,17 @@ class PosedBody:
     poses: SE3
 
     def vertices(self) -> Float[np.ndarray, "frames vertices 3"]:
-        """Linear blend skinning of all frames in one sparse product, m; in 32 bits."""
-        moved = self.transforms()
+        """Linear blend skinning, some frames at a time in one sparse product, m; in 32 bits."""
+        moved, bound = self.transforms(), self.body._bound
         frames, joints = moved.shape[:2]
-        stacked = np.ascontiguousarray(moved.transpose(1, 3, 0, 2).reshape(4 * joints, 3 * frames))
-        out = np.ascontiguousarray((self.body._bound @ stacked).reshape(-1, frames, 3).transpose(1, 0, 2))
-        return out if self.body.blend is None else out + self._corrections(self.body.blend, moved[..., :3])
+        out = np.empty((frames, bound.shape[0], 3), np.float32)
+        for start in range(0, frames, _FRAMES):
+            part = moved[start : start + _FRAMES]
+            stacked = np.ascontiguousarray(part.transpose(1, 3, 0, 2).reshape(4 * joints, -1))
+            out[start : start + _FRAMES] = (bound @ stacked).reshape(len(out[0]), -1, 3).transpose(1, 0, 2)
+            if self.body.blend is not None:
+                out[start : start + _FRAMES] += self._corrections(self.body.blend, part[..., :3])
+        return out
 
     def _corrections(self, blend: PoseBlend, turn: Float[np.ndarray, "frames joints 3 3"]) -> Float[np.ndarray, "frames vertices 3"]:
         """In the world: each vertex's is turned as the vertex is."""

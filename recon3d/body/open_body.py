@@ -81,14 +81,21 @@ class OpenBody(LinearModel):
             values[name] = value
         return self.shaped(np.array(list(values.values())))
 
-    def weights(self, values: Float[np.ndarray, "parameters"]) -> Float[np.ndarray, "shapes"]:
+    def weights(self, values: Float[np.ndarray, "*bodies parameters"]) -> Float[np.ndarray, "*bodies shapes"]:
         """Of the shapes: every target is a product of how near the phenotypes are to its anchors."""
-        of = dict(zip(self.parameters, values.tolist(), strict=True))
-        near = [np.full(_RACES, 1 / _RACES)]
+        usual = np.full(values.shape[:-1], 0.5)
+        near = [np.full((*usual.shape, _RACES), 1 / _RACES)]
         for name, count in _ANCHORS.items():
-            near.append(_nearness(of.get(name, 0.5), _LOWEST_AGE if name == "age" else 0.0, count))
-        product = np.where(self.mask > 0, np.concatenate(near), 1.0).prod(1)
-        return product @ self.projection
+            own = values[..., self.parameters.index(name)] if name in self.parameters else usual
+            near.append(_nearness(own, _LOWEST_AGE if name == "age" else 0.0, count))
+        every = np.concatenate([*near, np.ones((*usual.shape, 1))], -1)
+        return every[..., self._factors].prod(-1) @ self.projection
+
+    @functools.cached_property
+    def _factors(self) -> Int[np.ndarray, "targets most"]:
+        """Which anchors each target is a product of; the one past the last is 1."""
+        count, anchors = int(self.mask.sum(1).max()), self.mask.shape[1]
+        return np.sort(np.where(self.mask > 0, np.arange(anchors), anchors), 1)[:, :count]
 
     def kinks(self) -> tuple[tuple[float, ...], ...]:
         """Anchors between others."""
@@ -99,10 +106,10 @@ def _anchors(name: str) -> np.ndarray:
     return np.linspace(_LOWEST_AGE if name == "age" else 0.0, 1.0, _ANCHORS[name])
 
 
-def _nearness(value: float, lowest: float, count: int) -> np.ndarray:
-    """How near a value is to each of evenly spaced anchors: linear between two neighbours."""
+def _nearness(value: Float[np.ndarray, "*bodies"], lowest: float, count: int) -> Float[np.ndarray, "*bodies anchors"]:
+    """How near values are to each of evenly spaced anchors: linear between two neighbours."""
     place = np.clip((value - lowest) / (1 - lowest), 0.0, 1.0) * (count - 1)
-    return np.maximum(1 - np.abs(place - np.arange(count)), 0.0)
+    return np.maximum(1 - np.abs(place[..., None] - np.arange(count)), 0.0)
 
 
 @functools.cache

@@ -34,8 +34,14 @@ class Body:
     """Folder of silhouettes that tell shape: <camera>/<frame>.png, white on black; below <person>/ where there are several people."""
     clouds: Path | None = None
     """Folder of point clouds in the world, m: <frame>.npy, .ply, .pcd ...; below <person>/ where there are several people."""
+    depths: Path | None = None
+    """Folder of depth images: <camera>/<frame>.png of 16 bits, mm, or .npy, m, along the camera's axis."""
     cloud_sigma: float = 0.005
-    """Standard deviation of a cloud's points, m."""
+    """Standard deviation of a cloud's or a depth image's points, m."""
+    densepose: Path | None = None
+    """Folder of DensePose results: <camera>.json."""
+    surface_map: Path | None = None
+    """Which vertices of the model lie where on DensePose's charts: .npz with vertex, part, uv."""
 
 
 def run_body(command: Body) -> None:
@@ -45,7 +51,7 @@ def run_body(command: Body) -> None:
 
     from recon3d.body.smpl import LICENCE
     from recon3d.cli.watch import watched
-    from recon3d.pipeline import BodyJob, Take, fit_take
+    from recon3d.pipeline import BodyJob, SkinFolders, Take, fit_take
 
     job = BodyJob(
         Take.existing(command.take),
@@ -54,9 +60,8 @@ def run_body(command: Body) -> None:
         command.to,
         command.every,
         command.overlay,
-        command.masks,
-        command.clouds,
-        command.cloud_sigma,
+        SkinFolders(command.masks, command.clouds, command.depths, command.densepose, command.cloud_sigma),
+        command.surface_map,
     )
     if command.model is not None:
         Console(stderr=True).print(LICENCE, markup=False)

@@ -39,6 +39,8 @@ class TimeSettings:
     """Done when a step lowers the cost by less than this a frame."""
     first_damping: float = 1e-4
     """As a share of every unknown's own curvature."""
+    settled: float = 0.0
+    """Done also where frames' costs rise by no more than this, while the whole falls so little."""
     longest: float = 0.5
     """Of a frame's step no component is larger than this."""
     shorter: float = 0.0
@@ -99,9 +101,9 @@ def solve_in_time(problem: TimeProblem[Unknowns], at: Unknowns, settings: TimeSe
                 break
             damping = np.maximum(10 * damping, 1e-6)
             continue
-        gain = float(cost.sum() - trial.sum())
+        gain, rise = float(cost.sum() - trial.sum()), float((trial - cost).max(initial=0.0))
         at, system, cost = there, ahead, trial
-        if gain < settings.min_gain * frames and not worse.any():
+        if gain < settings.min_gain * frames and (not worse.any() or rise < settings.settled):
             break
     return TimeSolution(at, system, float(cost.sum()), steps)
 

@@ -41,7 +41,7 @@ class Habit:
     precision: Float[np.ndarray, "turns turns"]
 
     @staticmethod
-    def usual(freedoms: Freedoms, weight: float) -> "Habit":
+    def usual(freedoms: Freedoms, weight: float | Float[np.ndarray, "turns"]) -> "Habit":
         """Of the armature itself, as if each frame were so much of an independent observation. The root's heading has no rest."""
         f = freedoms
         stiff = np.where(f.joint == 0, 0.0, weight / f.armature.looseness[f.joint, f.axis] ** 2)
@@ -70,8 +70,7 @@ class Habit:
 
 def well_seen(freedoms: Freedoms, evidence: Evidence) -> Bool[np.ndarray, "frames turns"]:
     """Turns of which at least half of the points that they move are seen by two cameras."""
-    at = freedoms.armature.attachments
-    moved = freedoms.armature.skeleton.descends()[at.joint][:, freedoms.joint].astype(float)  # points turns
+    moved = freedoms.armature.carries()[:, freedoms.joint].astype(float)  # points turns
     sound = (evidence.views >= _SOUND_VIEWS) | evidence.root_information.any((-1, -2))
     return sound.astype(float) @ moved >= _SOUND_SHARE * np.maximum(moved.sum(0), 1.0)
 

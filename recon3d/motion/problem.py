@@ -83,9 +83,7 @@ class MotionProblem:
         f = self.freedoms
         cost = support.cost + self._hold(points, support)
         screws = body.screws(poses, f.joint, f.axes(at.pose, poses))
-        block, gradient = body.normal_equations(screws, f.joint, poses, points, support.information, support.force)
-        nothing = np.zeros((*gradient.shape, 5))
-        system = TimeSystem(block, nothing, nothing.copy(), gradient, *self._border(at, body, poses, screws, support))
+        system = self._of_points(at, body, poses, screws, points, support)
         cost += self.grid.add(system, f, at.pose, self.stiffness)
         cost += self._add_habit(system, at.pose) + add_limits(system, f, at.pose) + self.size_prior(at)[2] / len(points)
         if self.plausible is not None:
@@ -110,23 +108,29 @@ class MotionProblem:
         system.block[:, 3:, 3:] += self.habit.precision
         return self.habit.cost(off)
 
-    def _border(
+    def _of_points(
         self,
         at: Unknowns,
         body: Armature,
         poses: SE3,
         screws: Float[np.ndarray, "frames k 6"],
+        points: Float[np.ndarray, "frames points 3"],
         support: Support,
-    ) -> tuple[Float[np.ndarray, "frames k shapes"], Float[np.ndarray, "shapes shapes"], Float[np.ndarray, "shapes"]]:
-        slope = self.size_slopes(at, body, poses)
-        if slope is None:
-            return np.zeros((len(poses.translation), self.freedoms.count, 0)), np.zeros((0, 0)), np.zeros(0)
-        pushed = support.information @ slope
-        many = slope.shape[-1]
-        border = body.pulled(body.reach(screws, self.freedoms.joint, poses), pushed)
-        prior, push, _ = self.size_prior(at)
-        corner = slope.reshape(-1, many).T @ pushed.reshape(-1, many) + prior
-        return border, corner, support.force.reshape(-1) @ slope.reshape(-1, many) + push
+    ) -> TimeSystem:
+        """What the evidence about points says, and what is known of the sizes."""
+        f, sizes = self.freedoms, self.size_slopes(at, body, poses)
+        many = 0 if sizes is None else sizes.shape[-1]
+        slopes = None if sizes is None else body.reach(screws, f.joint, poses)
+        block, gradient = body.normal_equations(screws, f.joint, poses, points, support.information, support.force, slopes)
+        nothing = np.zeros((*gradient.shape, 5))
+        border, corner, push = np.zeros((*gradient.shape, many)), np.zeros((many, many)), np.zeros(many)
+        if sizes is not None and slopes is not None:
+            pushed = support.information @ sizes
+            border = body.pulled(slopes, pushed)
+            prior, force, _ = self.size_prior(at)
+            corner = sizes.reshape(-1, many).T @ pushed.reshape(-1, many) + prior
+            push = support.force.reshape(-1) @ sizes.reshape(-1, many) + force
+        return TimeSystem(block, nothing, nothing.copy(), gradient, border, corner, push)
 
     def size_slopes(self, at: Unknowns, body: Armature, poses: SE3) -> Float[np.ndarray, "frames points 3 shapes"] | None:
         """How points move with the sizes; None where these are known."""

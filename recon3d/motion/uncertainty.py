@@ -1,12 +1,13 @@
 """How well an armature's joints are known: covariance of their places, their turns' spread, and where they come from."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from recon3d.arrays import short_gaps
-from recon3d.geometry import SE3
+from recon3d.geometry import SE3, SO3
 from recon3d.motion.evidence import Evidence
 from recon3d.motion.fit import Fit
 from recon3d.motion.habits import STRENGTH, Habit
@@ -18,6 +19,7 @@ from recon3d.skeleton.shape import Shape
 
 _USUAL_WEIGHT = 0.05  # of what is usual of poses, in a frame that is alone
 _FLOOR, _LEAST = 1e-9, 1e-6  # of the information, against frames with little and without any
+_PART = 32  # frames
 _DIRECTIONS = 12  # in which sizes are most uncertain; the others hardly move points, and cost as much each
 
 
@@ -53,16 +55,27 @@ def _covariance(fit: Fit, riding: Armature, steps: Shape, own: Shape, jitter: fl
     armature, f = fit.armature, fit.freedoms
     poses = fit.pose.on(armature)
     screws = armature.screws(poses, f.joint, f.axes(fit.pose, poses))
-    slopes = riding.reach(screws, f.joint, poses)
     known = fit.inverse.block + _lasting(fit, poses, screws, jitter)
-    out = slopes @ known[:, None] @ np.swapaxes(slopes, -1, -2)
-    seen = steps.slopes(armature, poses)
-    own_slopes = armature.reach(screws, f.joint, poses)
-    follow = fit.factor.solve(armature.pulled(own_slopes, fit.information @ seen))
-    moved = own.slopes(riding, poses) - slopes @ follow[:, None]
-    if fit.guessed.any():
-        moved = np.concatenate([moved, slopes @ _guesses(fit)[:, None]], -1)
-    return out + moved @ np.swapaxes(moved, -1, -2)
+    pulls = np.empty((*screws.shape[:2], len(steps.names)))
+    for rows, there in _in_parts(poses):
+        own_slopes = armature.reach(screws[rows], f.joint, there)
+        pulls[rows] = armature.pulled(own_slopes, fit.information[rows] @ steps.slopes(armature, there))
+    follow = fit.factor.solve(pulls)
+    guesses = _guesses(fit) if fit.guessed.any() else np.zeros((*screws.shape[:2], 0))
+    out = np.empty((len(screws), len(riding.attachments.points), 3, 3))
+    for rows, there in _in_parts(poses):
+        slopes = riding.reach(screws[rows], f.joint, there)
+        moved = own.slopes(riding, there) - slopes @ follow[rows, None]
+        moved = np.concatenate([moved, slopes @ guesses[rows, None]], -1)
+        out[rows] = slopes @ known[rows, None] @ np.swapaxes(slopes, -1, -2) + moved @ np.swapaxes(moved, -1, -2)
+    return out
+
+
+def _in_parts(poses: SE3) -> Iterator[tuple[slice, SE3]]:
+    """Some frames at a time, whose Jacobians fit into a processor's cache."""
+    for start in range(0, len(poses.translation), _PART):
+        rows = slice(start, start + _PART)
+        yield rows, SE3(SO3(poses.rotation.matrix[rows]), poses.translation[rows])
 
 
 def _lasting(fit: Fit, poses: SE3, screws: Float[np.ndarray, "frames k 6"], jitter: float) -> Float[np.ndarray, "frames k k"]:

@@ -12,6 +12,7 @@ from recon3d.pipeline.opensim import OpenSimFolder, opensim_take
 from recon3d.pipeline.pictures import everybody_in, picture_everybody
 from recon3d.pipeline.robot import robot_take
 from recon3d.pipeline.settings import Settings, load_settings
+from recon3d.pipeline.skins import SkinFolders
 from recon3d.pipeline.summary import Summary
 from recon3d.pipeline.take import Take
 
@@ -27,6 +28,7 @@ __all__ = [
     "Progress",
     "Result",
     "Settings",
+    "SkinFolders",
     "Summary",
     "Take",
     "compare_takes",

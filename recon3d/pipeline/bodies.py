@@ -10,7 +10,7 @@ import numpy as np
 from recon3d import io, motion
 from recon3d.arrays import with_neighbours
 from recon3d.body import animated, load_open_body
-from recon3d.body.fit import BodyFit, Cloud, Known, Mask, PersonBody, check_layout, measure_person
+from recon3d.body.fit import BodyFit, Known, PersonBody, SkinEvidence, check_layout, measure_person, read_surface_map
 from recon3d.body.linear import LinearModel
 from recon3d.body.measure import Measurement, as_table, measurements
 from recon3d.body.model import ShapedBody
@@ -19,11 +19,11 @@ from recon3d.errors import InputError, all_faults, valid_names
 from recon3d.geometry import SO3, Camera, CameraRig
 from recon3d.geometry.threads import single_threaded
 from recon3d.io.files import read_toml
-from recon3d.io.mesh import MESH_WRITERS, read_cloud
+from recon3d.io.mesh import MESH_WRITERS
 from recon3d.multiview import ImageFit, to_rig_image
-from recon3d.opencv import import_cv2
 from recon3d.pipeline.job import Progress, silent
 from recon3d.pipeline.observed import ObservedPeople, people_in
+from recon3d.pipeline.skins import SkinFolders, read_skins
 from recon3d.pipeline.take import Stage, Take, motion_readers
 from recon3d.records import BodyParams, Frame
 from recon3d.records.animation import converted
@@ -35,7 +35,6 @@ AMASS = ".amass.npz"
 ANIMATIONS = (".glb", ".fbx", ".usda", ".usdc", ".usdz")
 _UNITS = {".fbx": 0.01}
 _CHUNK = 64  # frames that are skinned at once
-_WHITE = 127  # in masks, above
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +48,8 @@ class BodyJob:
         formats: suffixes without the dot.
         every: of how many frames one is written as a mesh file.
         overlay: cameras whose footage the mesh is drawn over.
-        masks: folder of pictures, ``<camera>/<frame>.png``, or ``<person>/<camera>/<frame>.png`` where there are several.
-        clouds: folder of point clouds in the world, ``<frame>.npy`` (or .ply ...), or ``<person>/<frame>.npy``.
-        cloud_sigma_m: standard deviation of a cloud's points.
+        skins: what was measured of people's skin.
+        surface_map: which vertex DensePose's places show, see `recon3d.body.fit.read_surface_map`.
     """
 
     take: Take
@@ -60,9 +58,8 @@ class BodyJob:
     formats: tuple[str, ...] = ("glb",)
     every: int = 1
     overlay: tuple[str, ...] = ()
-    masks: Path | None = None
-    clouds: Path | None = None
-    cloud_sigma_m: float = 0.005
+    skins: SkinFolders = SkinFolders()
+    surface_map: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,7 +100,8 @@ def _fit(job: BodyJob, progress: Progress) -> list[FittedPerson]:
     check_layout(model, people.layout)
     _check_names(job, people, rig)
     videos = _videos(job.take, rig, job.overlay)
-    skins = _skins(job, people, rig)
+    surface = None if job.surface_map is None else read_surface_map(job.surface_map, model)
+    skins = read_skins(job.skins, people, rig, surface)
     found = _measured(job, model, people, skins, progress)
     stage = job.take.stage("body", "unfinished")
     stage.discard()
@@ -160,7 +158,7 @@ def _known_of(job: BodyJob, people: ObservedPeople, person: int) -> Known:
 
 
 def _measured(
-    job: BodyJob, model: LinearModel, people: ObservedPeople, skins: Mapping[int, Sequence[Cloud | Mask]], progress: Progress
+    job: BodyJob, model: LinearModel, people: ObservedPeople, skins: Mapping[int, Sequence[SkinEvidence]], progress: Progress
 ) -> dict[int, PersonBody]:
     samples: dict[int, list[motion.Sample]] = {person: [] for person in people.names}
     for part in people.windows(True):
@@ -264,55 +262,3 @@ def _drawn(take: Take, video: Video, camera: Camera, model: LinearModel, progres
             for _, vertices, k in sorted(shown, key=lambda one: -one[0]):
                 image = draw_mesh(image, vertices, model.faces, camera, COLOURS[k % len(COLOURS)])
         yield replace(frame, image=image)
-
-
-def _skins(job: BodyJob, people: ObservedPeople, rig: CameraRig) -> dict[int, list[Cloud | Mask]]:
-    """Masks and clouds of each person."""
-    out: dict[int, list[Cloud | Mask]] = {person: [] for person in people.names}
-    if job.masks is None and job.clouds is None:
-        return out
-    time = _times(people)
-    for person, name in people.names.items():
-        for root, read in ((job.masks, _masks), (job.clouds, _clouds)):
-            if root is None:
-                continue
-            if not root.is_dir():
-                raise InputError(f"{root} is no folder")
-            folder = root / name if (root / name).is_dir() else root if len(people.names) == 1 else None
-            if folder is not None:
-                out[person] += read(job, folder, rig, time)
-    if not any(out.values()):
-        raise InputError(f"no masks or clouds of {valid_names(people.names.values())} in {job.masks or ''} {job.clouds or ''}: see --help")
-    return out
-
-
-def _times(people: ObservedPeople) -> dict[int, float]:
-    """Time of each frame of the take."""
-    out: dict[int, float] = {}
-    for part in people.windows(False):
-        world = next(iter(part.values())).world
-        out |= dict(zip(world.frame.tolist(), world.time.tolist(), strict=True))
-    return out
-
-
-def _masks(job: BodyJob, folder: Path, rig: CameraRig, time: Mapping[int, float]) -> list[Cloud | Mask]:
-    cv2 = import_cv2()
-    out: list[Cloud | Mask] = []
-    for name in rig.names:
-        for path in sorted((folder / name).glob("*.png")):
-            image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_GRAYSCALE)
-            if image is None:
-                raise InputError(f"{path} is no picture")
-            out.append(Mask(_time(path, time), rig[name], image > _WHITE))
-    return out
-
-
-def _clouds(job: BodyJob, folder: Path, rig: CameraRig, time: Mapping[int, float]) -> list[Cloud | Mask]:
-    files = sorted(path for path in folder.iterdir() if path.is_file() and path.stem.isdigit())
-    return [Cloud(_time(path, time), read_cloud(path), job.cloud_sigma_m) for path in files]
-
-
-def _time(path: Path, time: Mapping[int, float]) -> float:
-    if not path.stem.isdigit() or int(path.stem) not in time:
-        raise InputError(f"{path}: its name is not the number of a frame of the take ({min(time)} to {max(time)})")
-    return time[int(path.stem)]

@@ -19,6 +19,7 @@ from recon3d.geometry.lie import SE3, SO3
 from recon3d.skeleton.blend import Blend
 
 _LEAST_SHARE = 0.02  # of a point on skin: a joint that carries less does not move it
+_FRAMES = 32  # whose Jacobians fit into a processor's cache
 Plane: TypeAlias = Float[np.ndarray, "frames points"]
 
 
@@ -265,17 +266,22 @@ class Armature:
         points: Float[np.ndarray, "frames points 3"],
         weight: Float[np.ndarray, "frames points 3 3"],
         force: Float[np.ndarray, "frames points 3"],
+        slopes: Float[np.ndarray, "frames points 3 dof"] | None = None,
     ) -> tuple[Float[np.ndarray, "frames dof dof"], Float[np.ndarray, "frames dof"]]:
         """J'WJ (W symmetric; the lower triangle) and J'f of the keypoints' Jacobian J, without forming it.
 
         A point's velocity is linear in the six numbers (angular, linear) of the motion of whatever carries
         it; the 6x6 information of all points beyond a joint is summed first, as the composite rigid body
-        algorithm does with inertias (Featherstone 2008, section 6.2). Points that several joints carry are summed one by one.
+        algorithm does with inertias (Featherstone 2008, section 6.2). Points that several joints carry are summed one by one,
+        by their ``slopes`` (`reach`), which may be given where they are at hand.
         """
         if self.attachments.blend is not None:
-            slopes = self.reach(screws, joint, poses)
-            pushed = np.concatenate([weight @ slopes, force[..., None]], -1)
-            both = self.pulled(slopes, pushed)
+            both = np.empty((len(screws), screws.shape[1], screws.shape[1] + 1))
+            for start in range(0, len(screws), _FRAMES):
+                part = slice(start, start + _FRAMES)
+                there = SE3(SO3(poses.rotation.matrix[part]), poses.translation[part])
+                own = self.reach(screws[part], joint, there) if slopes is None else slopes[part]
+                both[part] = self.pulled(own, np.concatenate([weight[part] @ own, force[part, ..., None]], -1))
             return both[..., :-1], both[..., -1]
         frames, count = points.shape[:2]
         owner = np.concatenate([np.zeros(3, np.int64), joint])

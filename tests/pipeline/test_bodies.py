@@ -11,7 +11,7 @@ from recon3d import io, pipeline
 from recon3d.body import load_open_body
 from recon3d.body.fit import Known
 from recon3d.errors import InputError
-from recon3d.pipeline import BodyJob, Job, LiftJob, Settings, Take
+from recon3d.pipeline import BodyJob, Job, LiftJob, Settings, SkinFolders, Take
 from recon3d.pipeline.bodies import posed
 from recon3d.pipeline.settings import ExportSettings
 from tests.body.smpl_file import smpl_arrays
@@ -101,13 +101,13 @@ def test_silhouettes_from_a_folder(take, fitted, tmp_path):
             cv2.imwrite(str(path), 255 * inside.astype(np.uint8))
     copy = tmp_path / "take"
     shutil.copytree(take.folder, copy)
-    found = pipeline.fit_take(BodyJob(Take(copy), {"": Known(height_m=1.80)}, None, (), masks=tmp_path / "masks"))[0]
+    found = pipeline.fit_take(BodyJob(Take(copy), {"": Known(height_m=1.80)}, None, (), skins=SkinFolders(tmp_path / "masks")))[0]
     weight = model.parameters.index("weight")
     assert found.fit.body.values[weight] > fitted.fit.body.values[weight] + 0.15
     assert "weight" not in found.fit.guessed()
     (tmp_path / "masks" / "cam01" / "notes.png").write_bytes(b"none")
     with pytest.raises(InputError, match="notes.png is no picture|not the number of a frame"):
-        pipeline.fit_take(BodyJob(Take(copy), {}, None, (), masks=tmp_path / "masks"))
+        pipeline.fit_take(BodyJob(Take(copy), {}, None, (), skins=SkinFolders(tmp_path / "masks")))
 
 
 def test_one_camera(tmp_path):

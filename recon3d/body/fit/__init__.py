@@ -1,7 +1,8 @@
 """Bodies fitted to what was seen: keypoints in pixels or in space, joints, skin."""
 
 from recon3d.body.fit.known import Known
-from recon3d.body.fit.skin import Cloud, Mask
+from recon3d.body.fit.skin import Cloud, Mask, SkinEvidence
+from recon3d.body.fit.spots import Spots, SurfaceMap, read_surface_map
 from recon3d.body.fit.take import LOOSE_M, PersonBody, PersonFit, check_layout, fit_person, measure_person
 from recon3d.body.fit.values import BodyFit, fit_values, points_evidence
 
@@ -13,9 +14,13 @@ __all__ = [
     "Mask",
     "PersonBody",
     "PersonFit",
+    "SkinEvidence",
+    "Spots",
+    "SurfaceMap",
     "check_layout",
     "fit_person",
     "fit_values",
     "measure_person",
     "points_evidence",
+    "read_surface_map",
 ]

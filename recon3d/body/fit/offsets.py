@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from recon3d.body.marks import Marks
+from recon3d.geometry import SE3
 from recon3d.skeleton import Armature, other_side
-from recon3d.skeleton.shape import Shape
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,16 +54,6 @@ class Offsets:
         np.add.at(offset, self.part, beside)
         return replace(armature, attachments=replace(at, offset=at.offset + beside, blend=replace(at.blend, offset=offset)))
 
-    def among(self, shape: Shape) -> Shape:
-        """A shape with these ways besides."""
-        assert shape.part_basis is not None
-        many = self.basis.shape[-1]
-        parts = np.zeros((len(shape.part_basis), 3, many))
-        np.add.at(parts, self.part, self.basis)
-        return Shape(
-            (*shape.names, *(f"beside.{k}" for k in range(many))),
-            np.concatenate([shape.joint_basis, np.zeros((*shape.joint_basis.shape[:2], many))], -1),
-            np.concatenate([shape.point_basis, self.basis], -1),
-            np.concatenate([shape.sigma, self.sigma_m]),
-            np.concatenate([shape.part_basis, parts], -1),
-        )
+    def slopes(self, marks: Marks, poses: SE3) -> Float[np.ndarray, "frames points 3 ways"]:
+        """How points move with them."""
+        return poses.rotation.matrix[:, marks.joint[self.part]] @ self.basis

@@ -52,7 +52,8 @@ class BodyProblem(MotionProblem):
 
     def size_slopes(self, at: Unknowns, body: Armature, poses: SE3) -> Float[np.ndarray, "frames points 3 shapes"]:
         """How points move with the parameters."""
-        return self.offsets.among(self.model.shape(self.values(at), self.marks)).slopes(body, poses)
+        own = self.model.shape(self.values(at), self.marks).slopes(body, poses)
+        return np.concatenate([own, self.offsets.slopes(self.marks, poses)], -1) if self.offsets.sigma_m.size else own
 
     def size_prior(self, at: Unknowns) -> tuple[Float[np.ndarray, "shapes shapes"], Float[np.ndarray, "shapes"], float]:
         """What is known of the body beforehand."""

@@ -1,4 +1,4 @@
-"""Evidence about the skin: point clouds (from depth cameras or scanners) and silhouettes, as they are to be taken for near a body.
+"""Evidence about the skin: point clouds (of depth cameras or scanners), silhouettes, spots, as they are to be taken for near a body.
 
 Which point of the skin a measured point or a contour's pixel is of is not known: the nearest, round by round (iterative closest
 points; Chen and Medioni 1992 for distances to planes).
@@ -6,6 +6,7 @@ points; Chen and Medioni 1992 for distances to planes).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -13,6 +14,7 @@ from scipy.spatial import KDTree
 
 from recon3d.arrays import freeze_fields
 from recon3d.body.fit.problem import Surface
+from recon3d.body.fit.spots import Spots
 from recon3d.body.linear import LinearModel
 from recon3d.body.marks import marks_of_vertices
 from recon3d.body.model import ShapedBody
@@ -79,8 +81,12 @@ class Mask:
             raise InputError(f"a mask of camera {self.camera.name} at {self.time:.3f} s shows nobody")
 
 
+SkinEvidence: TypeAlias = Cloud | Mask | Spots
+"""What may be measured of somebody's skin in a frame."""
+
+
 def surfaces_of(
-    model: LinearModel, body: ShapedBody, pose: Pose, time: Float[np.ndarray, "frames"], skins: Sequence[Cloud | Mask]
+    model: LinearModel, body: ShapedBody, pose: Pose, time: Float[np.ndarray, "frames"], skins: Sequence[SkinEvidence]
 ) -> tuple[Surface, ...]:
     """What evidence about the skin means near these poses.
 
@@ -96,7 +102,10 @@ def surfaces_of(
         row = int(np.abs(time - skin.time).argmin())
         vertices = body.posed(pose.translation[row : row + 1], pose.rotation[row : row + 1]).vertices()[0].astype(float)
         normals = vertex_normals(vertices, model.faces)
-        found = _of_cloud(skin, vertices, normals) if isinstance(skin, Cloud) else _of_mask(skin, vertices, model.faces, normals)
+        if isinstance(skin, Spots):
+            found = _of_spots(skin, vertices)
+        else:
+            found = _of_cloud(skin, vertices, normals) if isinstance(skin, Cloud) else _of_mask(skin, vertices, model.faces, normals)
         if found is not None:
             chosen, target, information = found
             out.append(Surface(slice(row, row + 1), marks_of_vertices(model, chosen), target[None], information[None]))
@@ -128,6 +137,26 @@ def _of_cloud(
     weight = count / cloud.sigma_m**2
     information = weight[:, None, None] * ((1 - _ALONG) * outer + _ALONG * np.eye(3) * np.minimum(1.0, _ALONG))
     return chosen, vertices[chosen] + across[:, None] * n, information
+
+
+def _of_spots(spots: Spots, vertices: Float[np.ndarray, "vertices 3"]) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Vertices, drawn across the line of sight to where they were seen."""
+    places = vertices[spots.vertex]
+    xy = spots.camera.project(places)
+    sound = np.isfinite(xy).all(1)
+    if not sound.any():
+        return None
+    chosen, places = spots.vertex[sound], places[sound]
+    reach = _slopes(spots.camera, places)
+    back = np.swapaxes(reach, 1, 2)
+    off = (spots.xy[sound] - xy[sound])[..., None]
+    information = back @ reach / spots.sigma_px[sound, None, None] ** 2
+    return chosen, places + (back @ np.linalg.solve(reach @ back, off))[..., 0], _held(information)
+
+
+def _held(information: Float[np.ndarray, "some 3 3"]) -> Float[np.ndarray, "some 3 3"]:
+    """With next to nothing in the directions of which it says nothing."""
+    return information + 1e-6 * np.trace(information, axis1=1, axis2=2)[:, None, None] * np.eye(3)
 
 
 def _nearest(
@@ -163,7 +192,7 @@ def _of_mask(
     length = _length(mask.inside)
     alike = np.minimum(1.0, length / (_CONTOUR_STEP * 2 * len(rim)))
     information = along[:, :, None] * along[:, None, :] * alike / mask.sigma_px**2
-    return rim, target, information + 1e-6 * np.trace(information, axis1=1, axis2=2)[:, None, None] * np.eye(3)
+    return rim, target, _held(information)
 
 
 def rim_of(

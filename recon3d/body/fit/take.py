@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recon3d.body.fit.known import Known
-from recon3d.body.fit.skin import Cloud, Mask
+from recon3d.body.fit.skin import SkinEvidence
 from recon3d.body.fit.values import BodyFit, fit_values
 from recon3d.body.linear import LinearModel
 from recon3d.errors import InputError
@@ -58,7 +58,7 @@ def fit_person(
     known: Known = Known(),
     settings: MotionSettings = MotionSettings(),
     loose_m: float = LOOSE_M,
-    skins: Sequence[Cloud | Mask] = (),
+    skins: Sequence[SkinEvidence] = (),
 ) -> PersonFit:
     """The body and motion of one person, of a take that fits into memory.
 
@@ -87,7 +87,7 @@ def measure_person(
     known: Known = Known(),
     settings: MotionSettings = MotionSettings(),
     loose_m: float = LOOSE_M,
-    skins: Sequence[Cloud | Mask] = (),
+    skins: Sequence[SkinEvidence] = (),
     windows: Iterable[Observed] = (),
 ) -> PersonBody:
     """The body of one person, from frames from all over a take.
@@ -129,7 +129,7 @@ def check_layout(model: LinearModel, layout: Layout) -> None:
         raise InputError(f"layout {layout.name} is not of a human body: a fit needs {_FEWEST_POINTS} of its keypoints")
 
 
-def _with_frames_of(every: Observed | None, windows: Iterable[Observed], skins: Sequence[Cloud | Mask]) -> Observed | None:
+def _with_frames_of(every: Observed | None, windows: Iterable[Observed], skins: Sequence[SkinEvidence]) -> Observed | None:
     """The sampled frames, and those in which something was measured of the skin."""
     if every is None or not skins:
         return every

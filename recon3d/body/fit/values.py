@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from recon3d.body.fit.known import Known
 from recon3d.body.fit.offsets import Offsets
 from recon3d.body.fit.problem import BodyProblem
-from recon3d.body.fit.skin import Cloud, Mask, surfaces_of
+from recon3d.body.fit.skin import SkinEvidence, surfaces_of
 from recon3d.body.likeness import like
 from recon3d.body.linear import LinearModel
 from recon3d.body.marks import Marks
@@ -33,11 +33,12 @@ _NARROWER, _STEPS, _LEAST_REST = 30.0, 12, 0.15
 _MOST_EASE = 0.01  # of the smoothness: what is quick would make bodies small
 _FIRST, _FIRST_M = 0.03, 0.06  # scatter at first, of detections and of points in space
 _FINGERS = ("_cmc", "_mcp", "_pip", "_dip", "_ip")
+_WHOLLY = 0.8  # of a point, that a joint carries
 _TRIES, _LAST_STEPS = 5, 40
 _NEVER_STRAY = 1e15
 _WORTH = 0.05  # cost by which another side of a kink must be better
-_MIN_GAIN = 1e-4
-_SHORTER = 0.25  # of a step, where a whole one is too long for the sizes
+# A whole step is often too long for the sizes; what a body's sizes gain in the end is little in every frame, up in some and down in others.
+_SETTINGS = TimeSettings(_STEPS, min_gain=1e-4, settled=0.05, shorter=0.25)
 _ROUNDS, _ROUND_STEPS = 12, 2
 _SETTLED, _SETTLED_M = 2e-4, 1e-4
 
@@ -80,7 +81,7 @@ def fit_values(
     marks: Marks | None = None,
     known: Known = Known(),
     start: Float[np.ndarray, "parameters"] | None = None,
-    skins: Sequence[Cloud | Mask] = (),
+    skins: Sequence[SkinEvidence] = (),
     loose_m: float = 0.0,
 ) -> BodyFit:
     """The body that moves as the evidence has it.
@@ -95,12 +96,40 @@ def fit_values(
         loose_m: how far points may lie beside the model's own, on this body; 0 where they are its own.
     """
     marks = (model.marks if marks is None else marks).select(evidence.attachments.points)
-    values = _first_values(model, evidence, marks, known) if start is None else start
+    values = first_values(model, evidence, marks, known) if start is None else start
+    problem, near = problem_of(model, evidence, marks, known, values, bool(skins), loose_m)
+    sharp = float(evidence.root_information.max(initial=0.0))  # one over the least sigma
+    return solved(
+        problem,
+        [near, Unknowns(_at_ease(problem.freedoms, near.pose), near.shape)],
+        min(_FIRST, (sharp * _FIRST_M) ** -2.0) if sharp else _FIRST,
+        skins,
+    )
+
+
+def problem_of(
+    model: LinearModel,
+    evidence: Evidence,
+    marks: Marks,
+    known: Known,
+    values: Float[np.ndarray, "parameters"],
+    skin: bool = False,
+    loose_m: float = 0.0,
+) -> tuple[BodyProblem, Unknowns]:
+    """The problem that `fit_values` solves, before anything is known of the poses, and its start: each frame by itself.
+
+    Args:
+        model: whose bodies.
+        evidence: about marks of the model.
+        marks: these, in the evidence's order.
+        known: beforehand.
+        values: parameters to start from.
+        skin: whether there is evidence about the skin, too.
+        loose_m: how far points may lie beside the model's own.
+    """
     own = model.armature(values, marks)
-    freedoms = Freedoms(own, _free(own, evidence, bool(skins)))
+    freedoms = Freedoms(own, _free(own, evidence, skin))
     offsets = Offsets.of(marks, loose_m)
-    near = freedoms.pose(*starting_pose(own, evidence))
-    shape = np.concatenate([values, np.zeros(len(offsets.sigma_m))])
     stiffness = np.broadcast_to(1 / first_variance(freedoms), (max(len(evidence.time) - 2, 0), freedoms.count))
     problem = BodyProblem(
         own,
@@ -114,16 +143,11 @@ def fit_values(
         offsets=offsets,
         known=known,
     )
-    sharp = float(evidence.root_information.max(initial=0.0))  # one over the least sigma
-    return solved(
-        problem,
-        [Unknowns(pose, shape) for pose in (near, _at_ease(freedoms, near))],
-        min(_FIRST, (sharp * _FIRST_M) ** -2.0) if sharp else _FIRST,
-        skins,
-    )
+    shape = np.concatenate([values, np.zeros(len(offsets.sigma_m))])
+    return problem, Unknowns(freedoms.pose(*starting_pose(own, evidence)), shape)
 
 
-def solved(problem: BodyProblem, starts: Sequence[Unknowns], first: float, skins: Sequence[Cloud | Mask] = ()) -> BodyFit:
+def solved(problem: BodyProblem, starts: Sequence[Unknowns], first: float, skins: Sequence[SkinEvidence] = ()) -> BodyFit:
     """From the better of several starts, frame by frame; where there is evidence about the skin, what it means is settled round by round.
 
     Args:
@@ -132,17 +156,19 @@ def solved(problem: BodyProblem, starts: Sequence[Unknowns], first: float, skins
         first: scatter (temper) that is allowed at first.
         skins: what was measured of the skin.
     """
-    stage, at = problem, starts[0]
+    stage, at, told = problem, starts[0], _told(problem)
     for k, (temper, rest, ease, steps) in enumerate(_stages(first)):
-        stage = replace(problem, temper=temper, habit=Habit.usual(problem.freedoms, rest), stiffness=ease * problem.stiffness)
-        settings = TimeSettings(steps, min_gain=_MIN_GAIN, shorter=_SHORTER)
+        stage = replace(
+            problem, temper=temper, habit=Habit.usual(problem.freedoms, np.where(told, rest, 1.0)), stiffness=ease * problem.stiffness
+        )
+        settings = replace(_SETTINGS, max_steps=steps)
         at = _best_of([solve_in_time(stage, one, settings) for one in starts], stage) if k == 0 else solve_in_time(stage, at, settings).at
     jitter = _jitter(stage, at)
     stage = replace(stage, repeated=alike(jitter))
     for _ in range(_ROUNDS if skins else 0):
         before, body = at, problem.model.shaped(problem.values(at))
         stage = replace(stage, surfaces=surfaces_of(problem.model, body, at.pose, problem.evidence.time, skins))
-        at = solve_in_time(stage, at, TimeSettings(_ROUND_STEPS, min_gain=_MIN_GAIN, shorter=_SHORTER)).at
+        at = solve_in_time(stage, at, replace(_SETTINGS, max_steps=_ROUND_STEPS)).at
         if (
             np.abs(problem.values(at) - problem.values(before)).max() < _SETTLED
             and np.abs(at.pose.translation - before.pose.translation).max() < _SETTLED_M
@@ -167,6 +193,16 @@ def solved(problem: BodyProblem, starts: Sequence[Unknowns], first: float, skins
 def _jitter(problem: BodyProblem, at: Unknowns) -> float:
     body = problem.body(at)
     return problem.evidence.jitter(body.keypoints(at.pose.on(body)), problem.grid.ahead > 0)
+
+
+def _told(problem: BodyProblem) -> Bool[np.ndarray, "turns"]:
+    """Turns that move some point with evidence as a whole: others move it a little, and would explain its noise."""
+    armature, at = problem.freedoms.armature, problem.evidence.attachments
+    blend = problem.model.armature(problem.model.usual, problem.marks).attachments.blend
+    assert blend is not None and blend.count == len(at.points)
+    carried = blend.summed(blend.share[:, None] * armature.skeleton.descends()[blend.joint])
+    seen = np.logical_or.reduce(problem.evidence.seen, axis=0)
+    return np.logical_or.reduce(carried[seen] > _WHOLLY, axis=0)[problem.freedoms.joint]
 
 
 def _at_ease(freedoms: Freedoms, pose: Pose) -> Pose:
@@ -198,8 +234,7 @@ def _stages(first: float) -> list[tuple[float, float, float, int]]:
 
 def _beyond_kinks(problem: BodyProblem, at: Unknowns) -> TimeSolution[Unknowns]:
     """The best of what is found on either side of the values where a parameter changes its direction: least squares stop there."""
-    settings = TimeSettings(_STEPS, min_gain=_MIN_GAIN, shorter=_SHORTER)
-    best = solve_in_time(problem, at, settings)
+    best = solve_in_time(problem, at, _SETTINGS)
     model = problem.model
     tried = {_sides(model, problem.values(best.at))}
     better = True
@@ -211,10 +246,10 @@ def _beyond_kinks(problem: BodyProblem, at: Unknowns) -> TimeSolution[Unknowns]:
             if sides in tried:
                 continue
             tried.add(sides)
-            found = solve_in_time(problem, Unknowns(best.at.pose, other), TimeSettings(_TRIES, min_gain=_MIN_GAIN, shorter=_SHORTER))
+            found = solve_in_time(problem, Unknowns(best.at.pose, other), replace(_SETTINGS, max_steps=_TRIES))
             if found.cost < best.cost - _WORTH:
-                best, better = solve_in_time(problem, found.at, settings), True
-    return solve_in_time(problem, best.at, TimeSettings(_LAST_STEPS, shorter=_SHORTER))
+                best, better = solve_in_time(problem, found.at, _SETTINGS), True
+    return solve_in_time(problem, best.at, replace(_SETTINGS, max_steps=_LAST_STEPS))
 
 
 def _sides(model: LinearModel, values: Float[np.ndarray, "parameters"]) -> tuple[int, ...]:
@@ -261,7 +296,7 @@ def points_evidence(
     )
 
 
-def _first_values(model: LinearModel, evidence: Evidence, marks: Marks, known: Known) -> Float[np.ndarray, "parameters"]:
+def first_values(model: LinearModel, evidence: Evidence, marks: Marks, known: Known) -> Float[np.ndarray, "parameters"]:
     """A body of about the evidence's size: the extent of its points, frame by frame, over that of the usual body's."""
     usual = model.armature(model.usual, marks)
     ratio = _size_ratio(usual, evidence)
