@@ -12,7 +12,6 @@ from recon3d.arrays import freeze_fields
 from recon3d.geometry import SE3, SO3
 from recon3d.skeleton import Armature
 
-
 _FRAMES = 16  # whose meshes fit into a processor's cache
 
 
@@ -149,13 +148,13 @@ class PosedBody:
 
     def vertices(self) -> Float[np.ndarray, "frames vertices 3"]:
         """Linear blend skinning, some frames at a time in one sparse product, m; in 32 bits."""
-        moved, bound = self.transforms(), self.body._bound
+        moved, bound, count = self.transforms(), self.body._bound, self.body.skin.count
         frames, joints = moved.shape[:2]
-        out = np.empty((frames, bound.shape[0], 3), np.float32)
+        out = np.empty((frames, count, 3), np.float32)
         for start in range(0, frames, _FRAMES):
             part = moved[start : start + _FRAMES]
             stacked = np.ascontiguousarray(part.transpose(1, 3, 0, 2).reshape(4 * joints, -1))
-            out[start : start + _FRAMES] = (bound @ stacked).reshape(len(out[0]), -1, 3).transpose(1, 0, 2)
+            out[start : start + _FRAMES] = (bound @ stacked).reshape(count, -1, 3).transpose(1, 0, 2)
             if self.body.blend is not None:
                 out[start : start + _FRAMES] += self._corrections(self.body.blend, part[..., :3])
         return out

@@ -15,7 +15,7 @@ def points_of_depth(camera: Camera, depth: Float[np.ndarray, "height width"]) ->
         depth: along the camera's axis, m; NaN or 0 where there is none.
 
     Returns:
-        Points, NaN where there is no depth.
+        Points; NaN where there is no depth, or no ray in front of the camera (corners of fisheyes).
 
     Raises:
         InputError: of another size than the camera's pictures.

@@ -1,8 +1,8 @@
 """How somebody holds its limbs in this take: what decides where too few cameras see them.
 
 Mean and covariance of all turns over the frames in which each is well seen, of the body and of its mirror image, so
-that a limb that is never seen well is held as the other one is. Little evidence is drawn towards the armature's own
-usual pose and looseness.
+that a limb that is never seen well is held as the other one is. Little evidence is drawn towards how people hold themselves at
+large where an armature knows that, else towards its own usual pose and looseness.
 """
 
 from dataclasses import dataclass
@@ -78,7 +78,7 @@ def well_seen(freedoms: Freedoms, evidence: Evidence) -> Bool[np.ndarray, "frame
 def learn_habit(freedoms: Freedoms, pose: Pose, sound: Bool[np.ndarray, "frames turns"], time: Float[np.ndarray, "frames"]) -> Habit:
     """From poses of a take."""
     f = freedoms
-    other, sign = _mirror(f)
+    other, sign = mirror_of(f)
     off = f.from_usual(pose)
     both = np.concatenate([off, (off * sign)[:, other]])
     there = np.concatenate([sound, sound[:, other]]).astype(float)
@@ -90,14 +90,17 @@ def learn_habit(freedoms: Freedoms, pose: Pose, sound: Bool[np.ndarray, "frames 
     scatter = away.T @ away / np.maximum(pairs, 1.0) * (pairs > 0)
     loose = np.minimum(f.armature.looseness[f.joint, f.axis], np.pi / 2)
     known = independent * pairs / (independent * pairs + _USUAL_COUNT)
-    covariance = known * scatter + np.diag((1 - np.diag(known)) * loose**2)
+    axes, own = 3 * f.joint + f.axis, f.armature
+    usual = np.diag(loose**2) if own.together is None else own.together[np.ix_(axes, axes)]
+    covariance = known * scatter + (1 - known) * usual
     # Pairs that were seen at different times need not fit together: what is impossible is cut.
     value, vector = np.linalg.eigh(covariance / np.outer(loose, loose))
     inverse = (vector / np.maximum(value, _LEAST_SHARE)) @ vector.T / np.outer(loose, loose)
     turning = f.joint != 0
     precision = STRENGTH * inverse * np.outer(turning, turning)
     share = independent * count / (independent * count + _USUAL_COUNT)
-    still = np.broadcast_to(mean * share, off.shape).copy()
+    held = 0.0 if own.held is None else own.held[f.joint, f.axis]
+    still = np.broadcast_to(mean * share + held * (1 - share), off.shape).copy()
     foretold = _foretold(both, there, sound, other, turning, time)
     for turn, (course, variance) in foretold.items():
         if variance < _WORTH * covariance[turn, turn]:
@@ -158,7 +161,7 @@ def _ridge(
     return np.linalg.solve(own.T @ own + weight, own.T @ goal[rows])
 
 
-def _mirror(freedoms: Freedoms) -> tuple[np.ndarray, np.ndarray]:
+def mirror_of(freedoms: Freedoms) -> tuple[np.ndarray, np.ndarray]:
     """The turn of the other side that each turn is the mirror image of, and with which sign."""
     mirror = freedoms.armature.skeleton.mirror
     place = {(int(j), int(a)): k for k, (j, a) in enumerate(zip(freedoms.joint, freedoms.axis, strict=True))}

@@ -38,6 +38,24 @@ def joint_covariance(fit: Fit, body: Body, steps: Shape | None = None) -> Float[
     return _covariance(fit, replace(fit.armature, attachments=every), steps, still, body.jitter)
 
 
+def pose_covariance(fit: Fit, body: Body) -> Float[np.ndarray, "frames k k"]:
+    """Covariance of the unknowns of every frame themselves, with what sizes and lasting errors make uncertain."""
+    armature, f, steps = fit.armature, fit.freedoms, main_steps(fit, body)
+    poses = fit.pose.on(armature)
+    screws = armature.screws(poses, f.joint, f.axes(fit.pose, poses))
+    follow = fit.factor.solve(_pulls(fit, steps, poses, screws))
+    return fit.inverse.block + _lasting(fit, poses, screws, body.jitter) + follow @ np.swapaxes(follow, -1, -2)
+
+
+def _pulls(fit: Fit, steps: Shape, poses: SE3, screws: Float[np.ndarray, "frames k 6"]) -> Float[np.ndarray, "frames k steps"]:
+    """How steps of the sizes pull at the unknowns of every frame."""
+    armature, out = fit.armature, np.empty((*screws.shape[:2], len(steps.names)))
+    for rows, there in _in_parts(poses):
+        own_slopes = armature.reach(screws[rows], fit.freedoms.joint, there)
+        out[rows] = armature.pulled(own_slopes, fit.information[rows] @ steps.slopes(armature, there))
+    return out
+
+
 def _covariance(fit: Fit, riding: Armature, steps: Shape, own: Shape, jitter: float) -> Float[np.ndarray, "frames points 3 3"]:
     """Of the points on an armature.
 
@@ -56,11 +74,7 @@ def _covariance(fit: Fit, riding: Armature, steps: Shape, own: Shape, jitter: fl
     poses = fit.pose.on(armature)
     screws = armature.screws(poses, f.joint, f.axes(fit.pose, poses))
     known = fit.inverse.block + _lasting(fit, poses, screws, jitter)
-    pulls = np.empty((*screws.shape[:2], len(steps.names)))
-    for rows, there in _in_parts(poses):
-        own_slopes = armature.reach(screws[rows], f.joint, there)
-        pulls[rows] = armature.pulled(own_slopes, fit.information[rows] @ steps.slopes(armature, there))
-    follow = fit.factor.solve(pulls)
+    follow = fit.factor.solve(_pulls(fit, steps, poses, screws))
     guesses = _guesses(fit) if fit.guessed.any() else np.zeros((*screws.shape[:2], 0))
     out = np.empty((len(screws), len(riding.attachments.points), 3, 3))
     for rows, there in _in_parts(poses):

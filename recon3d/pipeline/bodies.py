@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +58,7 @@ class BodyJob:
     formats: tuple[str, ...] = ("glb",)
     every: int = 1
     overlay: tuple[str, ...] = ()
-    skins: SkinFolders = SkinFolders()
+    skins: SkinFolders = field(default_factory=SkinFolders)
     surface_map: Path | None = None
 
 

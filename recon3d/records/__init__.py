@@ -4,6 +4,7 @@ from recon3d.records.animation import Animation
 from recon3d.records.association import Association
 from recon3d.records.body_params import BodyParams
 from recon3d.records.frame import Frame
+from recon3d.records.head_pose import HeadPose
 from recon3d.records.joint_motion import JointMotion
 from recon3d.records.keypoints2d import Keypoints2D, box_diagonal, size_sigma_px
 from recon3d.records.keypoints3d import Keypoints3D, State
@@ -15,6 +16,7 @@ __all__ = [
     "Association",
     "BodyParams",
     "Frame",
+    "HeadPose",
     "JointMotion",
     "Keypoints2D",
     "Keypoints3D",

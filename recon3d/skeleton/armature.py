@@ -121,6 +121,9 @@ class Armature:
         cone: how far a ball joint's bone may lie from the middle of its range, rad; pi for no limit.
         cone_axis: unit vector of that middle, in the parent's frame.
         attachments: keypoints on it.
+        held: mean turn off the usual one of people at large, where it was learned; rotation vectors or angles, rad.
+        together: covariance of all joints' turns about that, joint by joint and axis by axis, rad^2. What these two say counts where
+            nobody sees a limb.
     """
 
     skeleton: Skeleton
@@ -132,6 +135,8 @@ class Armature:
     cone: Float[np.ndarray, "joints"]
     cone_axis: Float[np.ndarray, "joints 3"]
     attachments: Attachments
+    held: Float[np.ndarray, "joints 3"] | None = None
+    together: Float[np.ndarray, "axes axes"] | None = None
 
     def __post_init__(self) -> None:
         freeze_fields(self)

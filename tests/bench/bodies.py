@@ -130,7 +130,9 @@ def _speed() -> list[Result]:
     return [
         result("bodies.fit_fps", rate, "frames/s", 100.0, "higher", (), "4 views, body and motion; one thread"),
         result("bodies.fit_vs_lbfgs", [ratio], "x", 0.1, "lower", (), beside),
-        result("bodies.skin_per_s", many, "meshes/s", 5000.0, "higher", (), f"{len(MODEL.template)} vertices, {AT_ONCE} meshes at a time, one thread"),
+        result(
+            "bodies.skin_per_s", many, "meshes/s", 5000.0, "higher", (), f"{len(MODEL.template)} vertices, {AT_ONCE} at once, one thread"
+        ),
     ]
 
 
@@ -143,6 +145,7 @@ def _over_lbfgs(seen: Observed) -> tuple[float, str]:
     first = float(problem.linearise(start)[1].sum())
     least = solve_in_time(problem, start, TimeSettings(_MANY_STEPS)).cost
     target = least + _LEFT * (first - least)
+    ours = np.inf
     for steps in range(1, _MANY_STEPS + 1):
         begin = time.perf_counter()
         found = solve_in_time(problem, start, TimeSettings(steps))

@@ -153,7 +153,8 @@ class TorchProblem:
         for joint, _, bone in f.cones:
             middle, half = torch.tensor(armature.cone_axis[joint]), float(armature.cone[joint])
             cosine = (rotation[:, joint].transpose(-1, -2) @ middle) @ torch.tensor(bone)
-            total = total + _beyond(torch.arccos(torch.clip(cosine, -1 + 1e-12, 1 - 1e-12)), torch.tensor(-1.0, dtype=_F), torch.tensor(half, dtype=_F))
+            off = torch.arccos(torch.clip(cosine, -1 + 1e-12, 1 - 1e-12))
+            total = total + _beyond(off, torch.tensor(-1.0, dtype=_F), torch.tensor(half, dtype=_F))
         if len(f.twist_joint):
             turned, every = rotation[:, f.twist_joint], np.arange(len(f.twist_joint))
             i, j = (f.twist_axis + 1) % 3, (f.twist_axis + 2) % 3

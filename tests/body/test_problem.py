@@ -20,7 +20,8 @@ def test_cost_and_slopes(seed):
 
     seen = BodyWorld("dance", 3, 12, seed, random_values(seed)).observed()
     evidence = gather(seen, MODEL.marks_at_rest(), 1.0)
-    problem, start = problem_of(MODEL, evidence, MODEL.marks.select(evidence.attachments.points), Known(), random_values(seed + 10, mean_build=False))
+    marks, other = MODEL.marks.select(evidence.attachments.points), random_values(seed + 10, mean_build=False)
+    problem, start = problem_of(MODEL, evidence, marks, Known(), other)
     # Far off, so that limits of all kinds are broken.
     step = np.random.default_rng(seed).normal(0, 0.4, (12, problem.freedoms.count))
     at = Unknowns(problem.freedoms.retract(start.pose, step), start.shape)

@@ -11,9 +11,12 @@ from recon3d import io, pipeline
 from recon3d.body import load_open_body
 from recon3d.body.fit import Known
 from recon3d.errors import InputError
+from recon3d.geometry.raster import silhouette
 from recon3d.pipeline import BodyJob, Job, LiftJob, Settings, SkinFolders, Take
 from recon3d.pipeline.bodies import posed
 from recon3d.pipeline.settings import ExportSettings
+from tests.body import charts
+from tests.body.charts import drawn, surface_map
 from tests.body.smpl_file import smpl_arrays
 from tests.worlds import BALANCE4
 
@@ -86,28 +89,89 @@ def test_a_take_solved_again_forgets_bodies(take, fitted, tmp_path):
     assert not list((copy / "exports").glob("*.body.*"))
 
 
+def heavy_bodies(take, rows):
+    """Of somebody heavier who moves as the take's person does."""
+    model, params = load_open_body(), io.read_body(take.body("0"))
+    heavy = model.shaped(np.where(np.array(model.parameters) == "weight", 0.95, params.betas))
+    return {int(params.motion.frame[row]): posed(heavy, params, np.array([row]))[0] for row in rows}
+
+
+def found_heavier(take, fitted, copy, skins, surface_map=None):
+    shutil.copytree(take.folder, copy)
+    found = pipeline.fit_take(BodyJob(Take(copy), {"": Known(height_m=1.80)}, None, (), skins=skins, surface_map=surface_map))[0]
+    weight = load_open_body().parameters.index("weight")
+    return found.fit.informed[weight], found.fit.body.values[weight] - fitted.fit.body.values[weight]
+
+
 def test_silhouettes_from_a_folder(take, fitted, tmp_path):
     """Masks of a heavy body tell its weight."""
-    rig, model, params = io.read_rig(take.folder / "rig.toml"), load_open_body(), io.read_body(take.body("0"))
-    heavy = model.shaped(np.where(np.array(model.parameters) == "weight", 0.95, params.betas))
-    from recon3d.geometry.raster import silhouette
-
-    for row in (3, 30):
-        vertices = posed(heavy, params, np.array([row]))[0]
+    rig, model = io.read_rig(take.folder / "rig.toml"), load_open_body()
+    for frame, vertices in heavy_bodies(take, (3, 30)).items():
         for camera in rig:
             inside = silhouette(camera.project(vertices), model.faces, camera.intrinsics.size)
-            path = tmp_path / "masks" / camera.name / f"{params.motion.frame[row]:06d}.png"
+            path = tmp_path / "masks" / camera.name / f"{frame:06d}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(path), 255 * inside.astype(np.uint8))
-    copy = tmp_path / "take"
-    shutil.copytree(take.folder, copy)
-    found = pipeline.fit_take(BodyJob(Take(copy), {"": Known(height_m=1.80)}, None, (), skins=SkinFolders(tmp_path / "masks")))[0]
-    weight = model.parameters.index("weight")
-    assert found.fit.body.values[weight] > fitted.fit.body.values[weight] + 0.15
-    assert "weight" not in found.fit.guessed()
+    skins = SkinFolders(tmp_path / "masks")
+    informed, heavier = found_heavier(take, fitted, tmp_path / "take", skins)
+    assert informed > 0.5 and heavier > 0.15
     (tmp_path / "masks" / "cam01" / "notes.png").write_bytes(b"none")
-    with pytest.raises(InputError, match="notes.png is no picture|not the number of a frame"):
-        pipeline.fit_take(BodyJob(Take(copy), {}, None, (), skins=SkinFolders(tmp_path / "masks")))
+    with pytest.raises(InputError, match="not the number of a frame"):
+        pipeline.fit_take(BodyJob(Take(tmp_path / "take"), {}, None, (), skins=skins))
+
+
+def test_depth_images_from_a_folder(take, fitted, tmp_path):
+    """Drawn by another's ray casting, with a floor: mm in PNG, m in NPY."""
+    import open3d as o3d
+
+    rig, model = io.read_rig(take.folder / "rig.toml"), load_open_body()
+    for frame, vertices in heavy_bodies(take, (3, 30)).items():
+        scene = o3d.t.geometry.RaycastingScene()
+        scene.add_triangles(o3d.core.Tensor(vertices.astype(np.float32)), o3d.core.Tensor(model.faces.astype(np.uint32)))
+        floor = np.array([[-9, -9, 0], [9, -9, 0], [9, 9, 0], [-9, 9, 0]], np.float32)
+        scene.add_triangles(o3d.core.Tensor(floor), o3d.core.Tensor(np.array([[0, 1, 2], [0, 2, 3]], np.uint32)))
+        for camera in rig.select(rig.names[:2]):
+            width, height = camera.intrinsics.size
+            y, x = np.indices((height, width))
+            xy, _ = camera.intrinsics.undistort(np.stack([x, y], -1).reshape(-1, 2).astype(float))
+            ray = np.concatenate([xy, np.ones((len(xy), 1))], -1) @ camera.cam_from_world.rotation.matrix  # a depth of 1 m each
+            begin = np.broadcast_to(camera.centre, ray.shape)
+            hit = scene.cast_rays(o3d.core.Tensor(np.concatenate([begin, ray], -1).astype(np.float32)))["t_hit"].numpy()
+            depth = np.where(np.isfinite(hit), hit, 0.0).reshape(height, width)
+            folder = tmp_path / "depths" / camera.name
+            folder.mkdir(parents=True, exist_ok=True)
+            if frame == 3:
+                np.save(folder / f"{frame:06d}.npy", depth)
+            else:
+                cv2.imwrite(str(folder / f"{frame:06d}.png"), np.round(1000 * depth).astype(np.uint16))
+    informed, heavier = found_heavier(take, fitted, tmp_path / "take", SkinFolders(depths=tmp_path / "depths"))
+    assert informed > 0.5 and heavier > 0.15
+    cv2.imwrite(str(next((tmp_path / "depths").glob("*/*.png"))), np.zeros((8, 8), np.uint8))
+    with pytest.raises(InputError, match="16 bits"):
+        pipeline.fit_take(BodyJob(Take(tmp_path / "take"), {}, None, (), skins=SkinFolders(depths=tmp_path / "depths")))
+
+
+def test_densepose_results_from_a_folder(take, fitted, tmp_path):
+    rig = io.read_rig(take.folder / "rig.toml")
+    chart = surface_map()
+    np.savez(tmp_path / "map.npz", vertex=chart.vertex, part=chart.part, uv=chart.uv)
+    folder = tmp_path / "densepose"
+    folder.mkdir()
+    bodies = heavy_bodies(take, range(0, 40, 5))
+    for camera in rig:
+        onlooker = [drawn(camera, vertices + [2.0, 0.0, 0.0], frame) for frame, vertices in list(bodies.items())[:2]]
+        charts.write(folder / f"{camera.name}.json", onlooker + [drawn(camera, vertices, frame) for frame, vertices in bodies.items()])
+    skins = SkinFolders(densepose=folder)
+    informed, heavier = found_heavier(take, fitted, tmp_path / "take", skins, tmp_path / "map.npz")
+    assert informed > 0.3 and heavier > 0.1
+    with pytest.raises(InputError, match="--surface-map"):
+        pipeline.fit_take(BodyJob(Take(tmp_path / "take"), {}, None, (), skins=skins))
+    with pytest.raises(InputError, match="has no cam01.json"):
+        (tmp_path / "empty").mkdir()
+        job = BodyJob(
+            Take(tmp_path / "take"), {}, None, (), skins=SkinFolders(densepose=tmp_path / "empty"), surface_map=tmp_path / "map.npz"
+        )
+        pipeline.fit_take(job)
 
 
 def test_one_camera(tmp_path):

@@ -45,7 +45,7 @@ class Known:
         """How far bodies are from what was measured, in sigmas."""
         out: list[np.ndarray] = []
         if self.height_m is not None:
-            out.append(np.log(model.height(values) / self.height_m) / _HEIGHT_SIGMA)
+            out.append(np.log(model.heights(values) / self.height_m) / _HEIGHT_SIGMA)
         if self.weight_kg is not None:
             volume = np.array([model.volume(one) for one in values])
             out.append(np.log(KG_M3 * volume / self.weight_kg) / _WEIGHT_SIGMA)

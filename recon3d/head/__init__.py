@@ -1,0 +1,1 @@
+"""Heads: faces with known points, where they are and where they look."""

@@ -1,0 +1,333 @@
+"""Poses of a head from all cameras that see its face: frame by frame by PnP, then as a motion.
+
+Frame by frame each view has two poses; which of all views' poses a frame takes is decided by how well it fits all views and the frames
+beside (Viterbi 1967). From there the motion solver goes on: a thing of one joint, on the pixels of all views at once, its size the same
+in all frames, its smoothness estimated. The same holds for any rigid thing with named points.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from recon3d.errors import InputError, all_faults
+from recon3d.geometry import SE3, SO3, Camera, CameraRig
+from recon3d.geometry.mixture import Mixture
+from recon3d.geometry.rigid_pose import RigidPoints
+from recon3d.geometry.sightings import Poses, Sightings, predict, sight
+from recon3d.geometry.threads import single_threaded
+from recon3d.geometry.time_banded import TimeFactor
+from recon3d.geometry.time_solver import TimeSettings, solve_in_time
+from recon3d.head.faces import Face
+from recon3d.motion.evidence import Evidence
+from recon3d.motion.fit import fit, problem_of
+from recon3d.motion.problem import Unknowns
+from recon3d.motion.sizes import Body, alike
+from recon3d.motion.uncertainty import pose_covariance
+from recon3d.records import HeadPose, State
+from recon3d.skeleton import Armature, Attachments, Skeleton
+from recon3d.skeleton.shape import Shape
+
+_FEWEST = 4  # points in a view, for a pose from it alone
+_OUTLIER_RADIUS = 60.0  # sigmas
+_TURN_RAD_S = 6.0  # heads turn about so fast: what a jump between poses of neighbouring frames is measured by
+_LEAST_TURN_RAD = 0.05
+_SAMPLE = 48  # frames that the size is found on
+_LONGEST_S = 0.25
+_SIZE_STEPS = 12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceView:
+    """What one camera saw of one face.
+
+    Attributes:
+        camera: that stands still.
+        time: of its frames, in the world's clock, s.
+        frame: source numbers.
+        xy: of the face's points, px; NaN where unseen.
+        sigma_px: standard deviation of each coordinate.
+    """
+
+    camera: Camera
+    time: Float[np.ndarray, "frames"]
+    frame: Int[np.ndarray, "frames"]
+    xy: Float[np.ndarray, "frames points 2"]
+    sigma_px: Float[np.ndarray, "frames points"]
+
+
+@dataclass(frozen=True, slots=True)
+class HeadSettings:
+    """How head poses are found."""
+
+    outlier_share: float = 0.1
+    """Share of landmarks that are detections of something else."""
+    longest_gap: float = 0.25
+    """Seconds without a face that are bridged."""
+    smooth: bool = True
+    """Frames know of each other; else each is by itself."""
+
+
+def solve_head(face: Face, views: Sequence[FaceView], settings: HeadSettings = HeadSettings(), person: int = 0) -> HeadPose:
+    """Poses through a take.
+
+    Args:
+        face: whose points the views saw; its size is the prior mean.
+        views: of all cameras; their frames need not fall together.
+        settings: how.
+        person: id.
+
+    Raises:
+        InputError: nothing of a face in any view, or views of other points than the face's.
+    """
+    _check(face, views)
+    with single_threaded():
+        return _solve(face, views, settings, person)
+
+
+def _check(face: Face, views: Sequence[FaceView]) -> None:
+    faults = [
+        f"camera {view.camera.name}: {view.xy.shape[1]} points, but the face {face.name} has {len(face.points)}"
+        for view in views
+        if view.xy.shape[1] != len(face.points)
+    ]
+    faults += [f"camera {view.camera.name} moves: give it as it stands" for view in views if view.camera.moves]
+    if faults:
+        raise InputError(all_faults(faults, "head poses cannot be found:"))
+    if not any((np.isfinite(view.xy[..., 0]).sum(1) >= _FEWEST).any() for view in views):
+        raise InputError(f"no frame of any camera shows {_FEWEST} points of a face")
+
+
+def _solve(face: Face, views: Sequence[FaceView], settings: HeadSettings, person: int) -> HeadPose:
+    time, frame, xy, sigma = _together(views)
+    rig = CameraRig(tuple(view.camera for view in views))
+    sights = _sights(rig, xy, sigma)
+    start = _starts(face, rig, sights, time, settings)
+    # A face of somebody's own lies beside the average: in pixels that depends on how near it is.
+    sigma = np.sqrt(sigma**2 + (_pixels_per_metre(rig, start.translation)[:, :, None] * face.loose_m) ** 2)
+    sights = _sights(rig, xy, sigma)
+    there = np.isfinite(start.translation[:, 0])
+    rows = np.flatnonzero(there)
+    evidence = _evidence(face, sights, time, rows, start, settings)
+    body = _sized(face, evidence, settings)
+    if not settings.smooth:
+        evidence = replace(evidence, time=evidence.time + 10.0 * settings.longest_gap * np.arange(len(rows)))
+    found = fit(body.armature, evidence, settings.longest_gap)
+    pose = found.pose.on(found.armature)
+    turn, place = np.full((len(time), 3, 3), np.nan), np.full((len(time), 3), np.nan)
+    turn[rows], place[rows] = pose.rotation.matrix[:, 0], pose.translation[:, 0]
+    covariance = np.full((len(time), 6, 6), np.nan)
+    covariance[rows] = _in_own_axes(pose_covariance(found, body), pose.rotation.matrix[:, 0])
+    points = found.armature.keypoints(pose)
+    seen = np.isfinite(xy[..., 0]).sum(2) >= _FEWEST
+    state = np.where(there, State.OBSERVED, State.MISSING).astype(np.uint8)
+    size = body.armature.attachments.offset / np.where(face.xyz == 0, 1.0, face.xyz)
+    return HeadPose(
+        person=person,
+        frame=frame,
+        time=time,
+        world_from_head=SE3(SO3(turn), place),
+        covariance=covariance,
+        residual_px=_residuals(rig, xy, sigma, points, rows),
+        views=seen.sum(0).astype(np.uint8),
+        state=state,
+        scale=float(np.median(size[face.xyz != 0])),
+        scale_sigma=float(np.sqrt(body.covariance[0, 0])),
+    )
+
+
+def _together(views: Sequence[FaceView]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """All views' frames in one order of time; frames that fall together are one."""
+    every = np.sort(np.concatenate([view.time for view in views]))
+    step = min((float(np.min(np.diff(view.time))) for view in views if len(view.time) > 1), default=1.0)
+    first = np.concatenate([[True], np.diff(every) > 0.25 * step])
+    label = np.cumsum(first) - 1
+    time = np.bincount(label, every) / np.bincount(label)
+    points = views[0].xy.shape[1]
+    xy, sigma = np.full((len(views), len(time), points, 2), np.nan), np.ones((len(views), len(time), points))
+    frame = np.full(len(time), -1, np.int64)
+    for k, view in enumerate(views):
+        at = np.abs(time[:, None] - view.time).argmin(0) if len(time) < 2000 else _nearest(time, view.time)
+        xy[k, at], sigma[k, at] = view.xy, np.where(np.isfinite(view.sigma_px), view.sigma_px, 1.0)
+        frame[at] = np.where(frame[at] < 0, view.frame, frame[at])
+    return time, frame, xy, sigma
+
+
+def _nearest(time: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    after = np.clip(np.searchsorted(time, wanted), 1, len(time) - 1)
+    return np.where(wanted - time[after - 1] < time[after] - wanted, after - 1, after)
+
+
+def _sights(rig: CameraRig, xy: np.ndarray, sigma: np.ndarray) -> Sightings:
+    views = len(xy)
+    return sight(rig, Poses.of_rig(rig), xy.reshape(views, -1, 2), sigma.reshape(views, -1))
+
+
+def _starts(face: Face, rig: CameraRig, sights: Sightings, time: np.ndarray, settings: HeadSettings) -> SE3:
+    """Of every frame the likeliest of all views' two poses each, in the world; NaN where there is none."""
+    frames, points = len(time), len(face.points)
+    solver = RigidPoints(face.xyz, settings.outlier_share, _OUTLIER_RADIUS)
+    turns, places = [], []
+    planes = [plane.reshape(sights.views, frames, points) for plane in (sights.u, sights.v, sights.a, sights.b, sights.c)]
+    for k, camera in enumerate(rig):
+        u, v, a, b, c = (plane[k] for plane in planes)
+        found = solver.poses(np.stack([u, v], 1), np.stack([a, b, c], 1)).cam_from_thing
+        world = camera.cam_from_world.inverse()
+        turns.append(world.rotation.matrix @ found.rotation.matrix)
+        places.append(found.translation @ world.rotation.matrix.T + world.translation)
+    turn, place = np.concatenate(turns, 1), np.concatenate(places, 1)  # frames candidates
+    mixture = Mixture.of(settings.outlier_share, _OUTLIER_RADIUS)
+    cost = np.full(place.shape[:2], np.inf)
+    for k in range(place.shape[1]):
+        there = np.isfinite(place[:, k, 0])
+        posed = np.where(
+            there[:, None, None], face.xyz @ np.nan_to_num(turn[:, k]).swapaxes(1, 2) + np.nan_to_num(place[:, k])[:, None], 1.0
+        )
+        cost[:, k] = np.where(there, _cost(sights, posed, mixture), np.inf)
+    best = _likeliest(cost, turn, time)
+    rows = np.arange(frames)
+    out_turn, out_place = turn[rows, best], place[rows, best]
+    lost = ~np.isfinite(cost[rows, best])
+    out_turn[lost], out_place[lost] = np.nan, np.nan
+    return SE3(SO3(out_turn), out_place)
+
+
+def _cost(sights: Sightings, posed: Float[np.ndarray, "frames points 3"], mixture: Mixture) -> Float[np.ndarray, "frames"]:
+    """Minus the log likelihood of all views' detections."""
+    xyz = np.ascontiguousarray(posed.reshape(-1, 3).T)
+    u, v, depth = predict(sights.poses, xyz)
+    du, dv = u - sights.u, v - sights.v
+    chi2 = sights.a * du * du + 2 * sights.b * du * dv + sights.c * dv * dv
+    chi2 = np.where(depth > 0, chi2, np.inf)
+    gain = np.logaddexp(0.0, mixture.gain - 0.5 * np.minimum(chi2, 1e6))
+    return -((sights.a > 0) * gain).sum(0).reshape(len(posed), -1).sum(1)
+
+
+def _likeliest(
+    cost: Float[np.ndarray, "frames candidates"], turn: Float[np.ndarray, "frames candidates 3 3"], time: np.ndarray
+) -> Int[np.ndarray, "frames"]:
+    """The path of least cost through candidates: what they cost, and how far a head would have to turn between them."""
+    frames, candidates = cost.shape
+    if candidates == 1 or frames == 1:
+        return np.nan_to_num(cost, posinf=1e12).argmin(1)
+    own = np.nan_to_num(cost, posinf=1e9)
+    safe = np.where(np.isfinite(turn), turn, np.eye(3))
+    between = np.einsum("faji,fbji->fab", safe[:-1].swapaxes(-1, -2), safe[1:].swapaxes(-1, -2))  # trace of R' R
+    angle = np.arccos(np.clip(0.5 * (between - 1), -1.0, 1.0))
+    usual = np.maximum(_TURN_RAD_S * np.diff(time), _LEAST_TURN_RAD)[:, None, None]
+    jump = 0.5 * np.minimum((angle / usual) ** 2, 1e3) * (np.diff(time) < 1.0)[:, None, None]
+    total, back = own[0], np.zeros((frames, candidates), np.int64)
+    for k in range(1, frames):
+        every = total[:, None] + jump[k - 1]
+        back[k] = every.argmin(0)
+        total = every[back[k], np.arange(candidates)] + own[k]
+    out = np.empty(frames, np.int64)
+    out[-1] = int(total.argmin())
+    for k in range(frames - 1, 0, -1):
+        out[k - 1] = back[k, out[k]]
+    return out
+
+
+def _pixels_per_metre(rig: CameraRig, place: Float[np.ndarray, "frames 3"]) -> Float[np.ndarray, "views frames"]:
+    """How large a metre is where the head is; 0 where there is none."""
+    depth = np.stack([(camera.cam_from_world @ np.nan_to_num(place, nan=1e6))[:, 2] for camera in rig])
+    focal = np.array([camera.intrinsics.focal for camera in rig])[:, None]
+    return np.where(np.isfinite(place[:, 0]) & (depth > 0), focal / np.maximum(depth, 1e-3), 0.0)
+
+
+def _armature(face: Face) -> Armature:
+    """One joint, the head, which faces anywhere."""
+    skeleton = Skeleton(face.name, ("head",), np.array([-1]), np.array([0]))
+    count = len(face.points)
+    return Armature(
+        skeleton=skeleton,
+        rest_offset=np.zeros((1, 3)),
+        free=np.ones((1, 3), bool),
+        usual=np.zeros((1, 3)),
+        looseness=np.full((1, 3), np.pi),
+        limit=np.broadcast_to(np.array([-np.pi, np.pi]), (1, 3, 2)).copy(),
+        cone=np.full(1, np.pi),
+        cone_axis=np.array([[0.0, 0.0, 1.0]]),
+        attachments=Attachments(face.points, np.zeros(count, np.int64), face.xyz.copy(), np.zeros(count)),
+    )
+
+
+def _evidence(face: Face, sights: Sightings, time: np.ndarray, rows: np.ndarray, start: SE3, settings: HeadSettings) -> Evidence:
+    """About the face's points, in the frames that have a start."""
+    points = len(face.points)
+    columns = (rows[:, None] * points + np.arange(points)).ravel()
+    own = sights.take(columns)
+    posed = face.xyz @ start.rotation.matrix[rows].swapaxes(1, 2) + start.translation[rows, None]
+    views = (own.a > 0).sum(0).astype(np.uint8).reshape(len(rows), points)
+    return Evidence(
+        _armature(face).attachments,
+        time[rows],
+        posed,
+        np.ones(posed.shape[:2], bool),
+        np.zeros((*posed.shape, 3)),
+        ((slice(0, len(rows)), own),),
+        views,
+        Mixture.of(settings.outlier_share, _OUTLIER_RADIUS),
+    )
+
+
+def _sized(face: Face, evidence: Evidence, settings: HeadSettings) -> Body:
+    """The face as large as this head's, as far as the views can tell."""
+    armature, points = _armature(face), len(face.points)
+    shape = Shape(("scale",), np.zeros((1, 3, 1)), face.xyz[:, :, None].copy(), np.array([face.scale_sigma]))
+    rows = np.unique(np.linspace(0, len(evidence.time) - 1, _SAMPLE).astype(int))
+    columns = (rows[:, None] * points + np.arange(points)).ravel()
+    _, sights = evidence.sightings[0]
+    part = replace(
+        evidence,
+        time=evidence.time[rows] + 10.0 * np.arange(len(rows)),  # each by itself
+        xyz=evidence.xyz[rows],
+        known=evidence.known[rows],
+        root_information=evidence.root_information[rows],
+        views=evidence.views[rows],
+        sightings=((slice(0, len(rows)), sights.take(columns)),),
+    )
+    problem = replace(problem_of(armature, part, _LONGEST_S), shape=shape)
+    first = Unknowns(problem.freedoms.pose(*_as_evidence(face, part)), np.zeros(1))
+    solution = solve_in_time(problem, first, TimeSettings(_SIZE_STEPS))
+    system = solution.system
+    factor = TimeFactor(system, system.floor())
+    reduced = factor.reduced_corner(system, factor.solve(system.border))
+    sized = shape.apply(armature, solution.at.shape)
+    jitter = 1.0 if len(evidence.time) < 3 else _jitter(sized, evidence)
+    return Body(sized, shape, np.linalg.inv(reduced) * alike(jitter), jitter)
+
+
+def _as_evidence(face: Face, evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
+    """Root and rotation of a face whose points are put where they are."""
+    middle = face.xyz.mean(0)
+    centred, own = evidence.xyz - evidence.xyz.mean(1, keepdims=True), face.xyz - middle
+    turn = SO3.nearest(centred.swapaxes(1, 2) @ own).matrix
+    return evidence.xyz.mean(1) - turn @ middle, turn[:, None]
+
+
+def _jitter(armature: Armature, evidence: Evidence) -> float:
+    """Share of the landmarks' sigma that is new in every frame."""
+    step = np.diff(evidence.time)
+    even = np.abs(np.diff(step)) < 0.5 * np.median(step)
+    return evidence.jitter(evidence.xyz, even)
+
+
+def _in_own_axes(covariance: Float[np.ndarray, "frames 6 6"], turn: Float[np.ndarray, "frames 3 3"]) -> Float[np.ndarray, "frames 6 6"]:
+    """The root moves along the world's axes: here along the head's."""
+    change = np.zeros_like(covariance)
+    change[:, :3, :3], change[:, 3:, 3:] = turn.swapaxes(1, 2), np.eye(3)
+    return change @ covariance @ change.swapaxes(1, 2)
+
+
+def _residuals(
+    rig: CameraRig, xy: np.ndarray, sigma: np.ndarray, points: Float[np.ndarray, "some points 3"], rows: np.ndarray
+) -> np.ndarray:
+    """Median distance of points that fit, px."""
+    off = np.linalg.norm(rig.project(points) - xy[:, rows], axis=-1)
+    off = np.where(off < 4 * sigma[:, rows], off, np.nan)
+    out = np.full(xy.shape[1], np.nan)
+    there = np.isfinite(off).any((0, 2))
+    out[rows[there]] = np.nanmedian(off[:, there].transpose(1, 0, 2).reshape(int(there.sum()), -1), axis=1)
+    return out
