@@ -12,7 +12,6 @@ from recon3d.body.keypoints import Regressor, carrier
 from recon3d.body.marks import Marks, marks_of_means, marks_of_points, marks_of_vertices
 from recon3d.body.model import ShapedBody, Skin, volume
 from recon3d.body.rest import rest_offsets
-from recon3d.body.usual import load_usual_poses
 from recon3d.geometry import SE3, SO3
 from recon3d.skeleton import Armature, Attachments, Skeleton, load_armature
 from recon3d.skeleton.shape import Shape
@@ -192,7 +191,7 @@ class LinearModel:
             return out
 
         none = np.zeros(0)
-        bare = Armature(
+        return Armature(
             skeleton=self.skeleton,
             rest_offset=np.zeros((len(names), 3)),
             free=taken(human.free, False),
@@ -203,7 +202,6 @@ class LinearModel:
             cone_axis=taken(human.cone_axis, np.array([0.0, 0.0, 1.0])),
             attachments=Attachments((), none.astype(np.int64), np.zeros((0, 3)), none),
         )
-        return load_usual_poses().of(bare)
 
     def _armature(self, heads: Float[np.ndarray, "joints 3"]) -> Armature:
         return replace(self._manners, rest_offset=rest_offsets(self.skeleton, heads, self.turns))

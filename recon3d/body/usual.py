@@ -37,7 +37,7 @@ class UsualPoses:
         own = np.array([j for j, name in enumerate(names) if name in self.joints], np.int64)
         theirs = np.array([self.joints.index(names[j]) for j in own.tolist()], np.int64)
         held, together = np.zeros((len(names), 3)), np.diag(np.minimum(armature.looseness, np.pi / 2).ravel() ** 2)
-        ball = armature.free[own].all(1)[:, None]
+        ball = np.logical_and.reduce(armature.free[own], axis=1)[:, None]
         turned = (SO3.exp(-armature.usual[own]) @ SO3.exp(self.usual[theirs])).log()
         held[own] = np.where(ball, turned, self.usual[theirs] - armature.usual[own])
         rows = (3 * own[:, None] + np.arange(3)).ravel()

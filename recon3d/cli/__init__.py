@@ -12,6 +12,7 @@ from recon3d.cli.body import Body, run_body
 from recon3d.cli.calibrate import Calibrate
 from recon3d.cli.delivery import Export, Opensim, Retarget, Robot, Stream
 from recon3d.cli.evidence import Convert, Detect, Quantise, Systems
+from recon3d.cli.head import Head, run_head
 from recon3d.cli.lift import Lift, run_lift
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ Command = (
     | Convert
     | Motion
     | Body
+    | Head
     | Export
     | Retarget
     | Robot
@@ -174,6 +176,8 @@ def _run(command: Command) -> None:
         _motion(command)
     elif isinstance(command, Body):
         run_body(command)
+    elif isinstance(command, Head):
+        run_head(command)
     elif isinstance(command, Export | Retarget | Robot | Opensim | Stream):
         from recon3d.cli.delivery_run import run_delivery
 

@@ -51,7 +51,7 @@ def sigmas_of(angles: Float[np.ndarray, "frames 3"], covariance: Float[np.ndarra
         [np.stack([-cp * s, sp, cp * c], -1), np.stack([c, nothing, s], -1), np.stack([nothing, one, nothing], -1)], -1
     )  # of yaw, pitch, roll
     locked = np.abs(cp) < 1e-6
-    safe = np.where(locked[:, None, None] | ~np.isfinite(columns).all((1, 2))[:, None, None], np.eye(3), columns)
+    safe = np.where(locked[:, None, None] | ~np.logical_and.reduce(np.isfinite(columns), axis=(1, 2))[:, None, None], np.eye(3), columns)
     back = np.linalg.inv(safe)
     variance = np.einsum("fij,fjk,fik->fi", back, covariance[:, 3:, 3:], back)
     return np.where(locked[:, None], np.inf, np.sqrt(variance))

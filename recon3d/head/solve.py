@@ -110,7 +110,8 @@ def _solve(face: Face, views: Sequence[FaceView], settings: HeadSettings, person
     there = np.isfinite(start.translation[:, 0])
     rows = np.flatnonzero(there)
     evidence = _evidence(face, sights, time, rows, start, settings)
-    body = _sized(face, evidence, settings)
+    body = _sized(face, evidence)
+    evidence = replace(evidence, sharpness=body.jitter**-2)
     if not settings.smooth:
         evidence = replace(evidence, time=evidence.time + 10.0 * settings.longest_gap * np.arange(len(rows)))
     found = fit(body.armature, evidence, settings.longest_gap)
@@ -272,7 +273,7 @@ def _evidence(face: Face, sights: Sightings, time: np.ndarray, rows: np.ndarray,
     )
 
 
-def _sized(face: Face, evidence: Evidence, settings: HeadSettings) -> Body:
+def _sized(face: Face, evidence: Evidence) -> Body:
     """The face as large as this head's, as far as the views can tell."""
     armature, points = _armature(face), len(face.points)
     shape = Shape(("scale",), np.zeros((1, 3, 1)), face.xyz[:, :, None].copy(), np.array([face.scale_sigma]))

@@ -43,9 +43,12 @@ class Habit:
     @staticmethod
     def usual(freedoms: Freedoms, weight: float | Float[np.ndarray, "turns"]) -> "Habit":
         """Of the armature itself, as if each frame were so much of an independent observation. The root's heading has no rest."""
-        f = freedoms
-        stiff = np.where(f.joint == 0, 0.0, weight / f.armature.looseness[f.joint, f.axis] ** 2)
-        return Habit(np.zeros((1, len(stiff))), np.diag(stiff))
+        f, own, axes = freedoms, freedoms.armature, 3 * freedoms.joint + freedoms.axis
+        share = np.where(f.joint == 0, 0.0, np.sqrt(weight))
+        if own.together is None or own.held is None:
+            return Habit(np.zeros((1, len(share))), np.diag((share / own.looseness[f.joint, f.axis]) ** 2))
+        precision = np.linalg.inv(own.together[np.ix_(axes, axes)]) * np.outer(share, share)
+        return Habit(np.where(f.joint == 0, 0.0, own.held[f.joint, f.axis])[None], precision)
 
     def cost(self, off: Float[np.ndarray, "frames turns"]) -> Float[np.ndarray, "frames"]:
         """Of each frame."""

@@ -106,6 +106,12 @@ class Freedoms:
             if armature.cone[j] < np.pi and armature.bone(j).any()
         ]
 
+    def of(self, armature: Armature) -> "Freedoms":
+        """The same turns of another armature with these joints."""
+        active = np.zeros_like(armature.free)
+        active[self.joint, self.axis] = True
+        return Freedoms(armature, active)
+
     def pose(self, translation: Float[np.ndarray, "frames 3"], rotation: Float[np.ndarray, "frames joints 3 3"]) -> Pose:
         """The nearest pose that these freedoms allow."""
         out = Pose(

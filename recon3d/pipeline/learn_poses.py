@@ -64,7 +64,7 @@ def of_poses(freedoms: Freedoms, poses: list[Pose]) -> UsualPoses:
         usual[j] = SO3(first.rotation[:, j]).log()[0] if j else 0.0
     usual[freedoms.angle_joint, freedoms.angle_axis] = first.angle[0]
     # Turns off the mean are turns of another frame: once more, from there.
-    moved = Freedoms(replace(armature, usual=usual), _active(freedoms))
+    moved = freedoms.of(replace(armature, usual=usual))
     both = _with_mirror(moved, np.concatenate([moved.from_usual(p) for p in poses]))
     covariance = np.zeros((3 * len(armature.joints),) * 2)
     axes = 3 * freedoms.joint + freedoms.axis
@@ -72,12 +72,6 @@ def of_poses(freedoms: Freedoms, poses: list[Pose]) -> UsualPoses:
     kept = np.array([j for j in np.unique(freedoms.joint[turning]) if not any(part in armature.joints[j] for part in _UNTOLD)])
     rows = (3 * kept[:, None] + np.arange(3)).ravel()
     return UsualPoses(tuple(armature.joints[j] for j in kept), usual[kept], covariance[np.ix_(rows, rows)])
-
-
-def _active(freedoms: Freedoms) -> Bool[np.ndarray, "joints 3"]:
-    out = np.zeros_like(freedoms.armature.free)
-    out[freedoms.joint, freedoms.axis] = True
-    return out
 
 
 def _fingers(joints: Sequence[str]) -> Bool[np.ndarray, "joints"]:

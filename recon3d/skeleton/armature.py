@@ -122,8 +122,8 @@ class Armature:
         cone_axis: unit vector of that middle, in the parent's frame.
         attachments: keypoints on it.
         held: mean turn off the usual one of people at large, where it was learned; rotation vectors or angles, rad.
-        together: covariance of all joints' turns about that, joint by joint and axis by axis, rad^2. What these two say counts where
-            nobody sees a limb.
+        together: covariance of all joints' turns about that, joint by joint and axis by axis, rad^2. They take the place of ``looseness``
+            where what is usual decides.
     """
 
     skeleton: Skeleton

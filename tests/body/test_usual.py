@@ -36,7 +36,6 @@ def test_an_armature_that_knows():
     assert own.together[knee, ankle] != 0  # knees go with ankles
     assert np.count_nonzero(own.together[head]) == 1  # what was not learned goes alone, as loose as it was
     assert own.together[head, head] == pytest.approx(human.looseness[human.index("head"), 0] ** 2)
-    assert MODEL.armature(MODEL.usual).held is not None
 
 
 def test_a_limb_that_nobody_ever_sees_is_held_as_people_do():

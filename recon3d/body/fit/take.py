@@ -9,6 +9,7 @@ from recon3d.body.fit.known import Known
 from recon3d.body.fit.skin import SkinEvidence
 from recon3d.body.fit.values import BodyFit, fit_values
 from recon3d.body.linear import LinearModel
+from recon3d.body.usual import load_usual_poses
 from recon3d.errors import InputError
 from recon3d.geometry.threads import single_threaded
 from recon3d.motion import Body, Observed, Sample, joined, sample, solve_windows
@@ -114,7 +115,7 @@ def measure_person(
         found = fit_values(model, evidence, known=known, loose_m=loose_m, skins=skins)
         own = found.armature
         sizes = model.shape(found.body.values, model.marks.select(own.attachments.points))
-        body = Body(own, sizes, found.covariance, found.jitter)
+        body = Body(load_usual_poses().of(own), sizes, found.covariance, found.jitter)
         return PersonBody(found, with_manner(body, samples, settings.longest_gap))
 
 
