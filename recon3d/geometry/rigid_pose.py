@@ -22,9 +22,11 @@ _solve: Any = np.linalg.solve  # its stubs do not know batches
 _FEWEST = 4
 _FRAMES = 128  # whose planes fit into a processor's cache
 _AFFINE_ROUNDS = 3
-_WIDTHS = (2.0, 1.0, 1.0, 1.0, 1.0, 1.0)  # scatter allowed to detections, round by round, in their sigmas
+_ROUNDS, _NARROWER = 24, 2.5
+_WIDE, _WIDEST = 0.9, 4.0  # the scatter that is allowed to detections begins at what the affine map leaves, more where it leaves much
 _SETTLED = 0.25  # of a sigma: a round that moves the pose by less is the last, as the next would move it by far less
 _LONGEST = 0.5  # of a turn in a step, rad
+_FLAT = 0.1  # of the extent across: how affine maps change along the third axis is noise then
 _LEAST_DEPTH = 0.2  # of the thing's size: nearer is behind the camera
 _TINY = 1e-6 * np.eye(6)  # of the information, m^-2, for frames without points
 _MIRROR = np.diag([1.0, 1.0, -1.0])
@@ -87,19 +89,20 @@ class RigidPoints:
         self.size = float(size[0] / np.sqrt(len(points)))
         # What is flat may be flipped: mirrored in depth and across its plane.
         self._flip = np.eye(3) - 2 * np.outer(axes[2], axes[2])
-        self._lift = (1e-6 if size[2] < 1e-3 * size[1] else 1e-12) * len(points) * _EYE4
+        self._flat = bool(size[2] < _FLAT * size[1])
+        self._axes, self._lift = axes, 1e-9 * size[0] ** 2 / len(points) * np.diag([0.0, 1.0, 1.0, 1.0])
         self._columns = np.vstack([centred.T, np.ones(len(points))]).astype(np.float32)
         x = centred
         self._affine = np.column_stack([np.ones(len(x)), x])
         self._moments = (self._affine[:, :, None] * self._affine[:, None]).reshape(len(x), 16)
-        self._mixture = Mixture.of(outlier_share, outlier_radius)
+        self._gain = np.float32(Mixture.of(outlier_share, outlier_radius).gain)
 
-    def poses(self, uv: Float[np.ndarray, "frames 2 points"], weight: Float[np.ndarray, "frames 3 points"]) -> RigidPoses:
+    def poses(self, uv: Float[np.ndarray, "frames 2 points"], weight: Float[np.ndarray, "frames kinds points"]) -> RigidPoses:
         """Of every frame.
 
         Args:
             uv: normalised, undistorted image points; any number where there is none.
-            weight: a, b, c of their information [[a, b], [b, c]]; 0 where there is no detection.
+            weight: a, b, c of their information [[a, b], [b, c]], or one number where a = c and b = 0; 0 where there is no detection.
         """
         parts = [self._part(uv[k : k + _FRAMES], weight[k : k + _FRAMES]) for k in range(0, max(len(uv), 1), _FRAMES)]
         if len(parts) == 1:
@@ -111,111 +114,141 @@ class RigidPoints:
         names = ("cost", "information", "likelier")
         return RigidPoses(pose, *(np.concatenate([getattr(p, name) for p in parts]) for name in names))
 
+    def at(self, pose: SE3, uv: Float[np.ndarray, "frames 2 points"], weight: Float[np.ndarray, "frames kinds points"]) -> RigidPoses:
+        """What detections say at given poses, cam_from_thing: nothing is searched."""
+        turn = pose.rotation.matrix
+        middle = np.concatenate([turn, (pose.translation + turn @ self.middle)[..., None]], -1)
+        single = (one.astype(np.float32) for one in (middle, uv, weight))
+        normal, _, grown = self._normal(*single, _ONE, np.ones((len(uv), 9, uv.shape[2]), np.float32))
+        grown = grown * (weight[:, 0] > 0)
+        cost = -np.log1p(grown).sum(1, dtype=float)
+        both = SE3(SO3(np.stack([turn, turn], 1)), np.stack([pose.translation, pose.translation], 1))
+        return RigidPoses(both, np.stack([cost, cost], 1), normal, grown)
+
     def _part(self, uv: np.ndarray, weight: np.ndarray) -> RigidPoses:
-        frames = len(uv)
-        first = self._start(uv, weight)
-        both = np.concatenate([first, first])
-        both[frames:, :, :3] = _MIRROR @ first[:, :, :3] @ self._flip
-        twice = [np.concatenate([one, one]).astype(np.float32, copy=False) for one in (uv, weight)]
-        pose, normal, grown, cost = self._refine(both, *twice)
-        # In the order: poses by frames.
-        pose, cost = pose.reshape(2, frames, 3, 4), cost.reshape(2, frames)
-        normal, grown = normal.reshape(2, frames, 6, 6), grown.reshape(2, frames, -1)
+        # Arrays are in the order: two poses, frames.
+        pose = np.empty((2, len(uv), 3, 4))
+        pose[0], width = self._start(uv, weight)
+        pose[1] = pose[0]
+        pose[1, :, :, :3] = _MIRROR @ pose[0, :, :, :3] @ self._flip
+        pose, normal, grown = self._refine(pose, uv.astype(np.float32), weight.astype(np.float32), width)
         present = weight[:, 0] > 0
+        grown = grown * present
+        cost = -np.log1p(grown).sum(2, dtype=float)
         lost = ~((pose[..., 2, 3] > _LEAST_DEPTH * self.size) & (present.sum(1) >= _FEWEST) & np.isfinite(cost))
         if lost.any():
-            cost = np.where(lost, np.inf, cost)
-            pose[lost], normal[lost], grown[lost] = np.nan, 0.0, 0.0
+            pose[lost], normal[lost], grown[lost], cost[lost] = np.nan, 0.0, 0.0, np.inf
         swap = cost[1] < cost[0]
         if swap.any():
             for one in (pose, cost, normal, grown):
                 one[:, swap] = one[::-1, swap]
         turn = pose[..., :3]
         found = SE3(SO3(turn.swapaxes(0, 1)), (pose[..., 3] - turn @ self.middle).swapaxes(0, 1))
-        return RigidPoses(found, cost.T, normal[0], grown[0] * present)
+        return RigidPoses(found, cost.T, normal[0], grown[0])
 
-    def _start(self, uv: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """Scaled orthographic poses from affine maps of the least absolute deviations.
+    def _start(self, uv: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Scaled orthographic poses from affine maps of the least absolute deviations, and what these leave, in sigmas.
 
         For the last map points are put where they would be without perspective: one that is nearer by a share e of the depth is
         seen (1 + e) times as far from the axis (DeMenthon and Davis 1995).
         """
         whole = weight[:, 0] if weight.shape[1] == 1 else 0.5 * (weight[:, 0] + weight[:, 2])
-        root, own, flat, solution = np.sqrt(whole), whole, uv, np.zeros(0)
+        root, own, flat, solution, near = np.sqrt(whole), whole, uv, np.zeros(0), whole
+        lift = whole.sum(1)[:, None, None] * self._lift + 1e-300 * _EYE4
         for k in range(_AFFINE_ROUNDS):
-            normal = (own @ self._moments).reshape(-1, 4, 4) + self._lift
+            normal = (own @ self._moments).reshape(-1, 4, 4) + lift
             solution = _solve(normal, ((own[:, None] * flat) @ self._affine).transpose(0, 2, 1))
             if k + 1 < _AFFINE_ROUNDS:
-                off = np.abs((self._affine @ solution).transpose(0, 2, 1) - uv).sum(1)
-                own = whole / np.maximum(off * root, 1.0)
+                off = np.abs((self._affine @ solution).transpose(0, 2, 1) - flat).sum(1)
+                near = 1 / np.maximum(off * root, 1.0)
+                own = whole * near
                 if k + 2 == _AFFINE_ROUNDS:
                     i, j = solution[:, 1:, 0], solution[:, 1:, 1]
                     along = (i[:, None] @ _CROSS).reshape(-1, 3, 3) @ j[:, :, None] / np.sqrt((i * i).sum(1) + 1e-300)[:, None, None]
                     flat = uv * (1 + np.clip(self._affine[:, 1:] @ along, -0.5, 0.5).transpose(0, 2, 1))
-        left, size, right = np.linalg.svd(solution[:, 1:].transpose(0, 2, 1), full_matrices=False)
+        rows = solution[:, 1:].transpose(0, 2, 1)  # of the affine map: 2 x 3
         pose = np.empty((len(uv), 3, 4))
-        np.matmul(left, right, out=pose[:, :2, :3])
+        pose[:, :2, :3], scale = self._of_plane(rows) if self._flat else _nearest(rows)
         pose[:, 2, :3] = ((pose[:, 0, :3] @ _CROSS).reshape(-1, 3, 3) @ pose[:, 1, :3, None])[..., 0]
         pose[:, :2, 3], pose[:, 2, 3] = solution[:, 0], 1.0
-        pose[:, :, 3] *= (2 / np.maximum(size.sum(1), 1e-12))[:, None]
-        return pose
+        pose[:, :, 3] *= (1 / np.maximum(scale, 1e-12))[:, None]
+        left = 1 / near.mean(1)
+        return pose, left * np.minimum(_WIDE * left, _WIDEST)
 
-    def _refine(self, pose: np.ndarray, uv: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Gauss-Newton from wide to narrow, until the likelier of each frame's two poses stay where they are.
+    def _of_plane(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The first two rows of a rotation, and the scale, of something flat: by how much shorter it is one way than the other."""
+        left, size, right = np.linalg.svd(rows @ self._axes[:2].T)
+        shorter = np.clip(size[:, 1] / np.maximum(size[:, 0], 1e-300), 0.0, 1.0)
+        middle = np.zeros((len(rows), 2, 3))
+        middle[:, 0, :2] = right[:, 0]
+        middle[:, 1, :2], middle[:, 1, 2] = shorter[:, None] * right[:, 1], np.sqrt(1 - shorter**2)
+        return left @ middle @ self._axes, size[:, 0]
+
+    def _refine(self, pose: np.ndarray, uv: np.ndarray, weight: np.ndarray, width: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Gauss-Newton from wide to narrow, until the likelier of each frame's two poses stays where it is, and a rival of it.
 
         Args:
-            pose: 3 x 4, of all frames, then their other poses.
-            uv: as given, twice.
+            pose: 3 x 4 of the points' middle, two of every frame.
+            uv: as given, in 32 bits.
             weight: the same.
+            width: scatter that is allowed to detections at first, of every frame, in sigmas.
         """
-        frames, few = len(pose) // 2, bool(((weight[:, 0] > 0).sum(1) < _MANY).any())
-        features = np.ones((len(pose), 9, uv.shape[2]), np.float32)
+        few = bool(((weight[:, 0] > 0).sum(1) < _MANY).any())
+        features = np.ones((*pose.shape[:2], 9, uv.shape[2]), np.float32)
         normal = grown = np.zeros(0)
-        for k, width in enumerate(_WIDTHS):
-            normal, force, grown = self._normal(pose, uv, weight, width**-2, features)
+        for _ in range(_ROUNDS):
+            narrow = width.max() <= 1.0
+            temper = _ONE if narrow else np.minimum(width**-2, 1.0).astype(np.float32)[:, None]
+            normal, force, grown = self._normal(pose.astype(np.float32), uv, weight, temper, features)
             step = _solve(normal, -force)
             if few:
-                step *= np.minimum(1.0, _LONGEST / np.maximum(np.abs(step[:, 3:]).max(1, keepdims=True), 1e-300))
-            pose = _turned(step[:, 3:, 0]) @ pose
-            pose[:, :, 3] += step[:, :3, 0]
-            if k:
-                gain = -(step * force).sum((1, 2)).reshape(2, frames)
-                if (gain.max(0) < _SETTLED**2).all():
+                step *= np.minimum(1.0, _LONGEST / np.maximum(np.abs(step[..., 3:, :]).max(2, keepdims=True), 1e-300))
+            pose = _turned(step[..., 3:, 0]) @ pose
+            pose[..., 3] += step[..., :3, 0]
+            if narrow:
+                settled = (step * force).sum((2, 3)) > -(_SETTLED**2)
+                if settled.all():
                     break
-                cost = -np.log1p(grown).sum(1).reshape(2, frames)
-                if ((gain < _SETTLED**2) | (cost > cost[::-1] + _HOPELESS)).all():
-                    break
-        return pose, normal, grown, -np.log1p(grown).sum(1, dtype=float)
+                if settled.any(0).all():
+                    cost = -np.log1p(grown).sum(2)
+                    if (settled | (cost > cost[::-1] + _HOPELESS)).all():
+                        break
+            else:
+                width = np.where(width > _NARROWER, width / _NARROWER, 1.0)
+        return pose, normal, grown
 
-    def _normal(self, pose: np.ndarray, uv: np.ndarray, weight: np.ndarray, temper: float, features: np.ndarray) -> tuple[np.ndarray, ...]:
+    def _normal(
+        self, pose: np.ndarray, uv: np.ndarray, weight: np.ndarray, temper: np.ndarray, features: np.ndarray
+    ) -> tuple[np.ndarray, ...]:
         """Normal equations of twists about the camera, and how much likelier each detection is than one of anything else.
 
         A twist (m, w) moves a point in the picture by slopes that are linear in nine features of its place, 1/z, x/z, y/z, xy, xx,
         yy, x, y and 1: normal equations are linear in the weighted products of these. In 32 bits, exact to a thousandth of a pixel.
 
         Args:
-            pose: 3 x 4, of the points' middle.
+            pose: 3 x 4, of the points' middle; one or several of every frame.
             uv: as given.
             weight: as given.
-            temper: one over the square of the scatter that is allowed, in sigmas.
+            temper: one over the square of the scatter that is allowed, in sigmas; 32 bits.
             features: to work in; the last are 1.
         """
-        local = pose.astype(np.float32) @ self._columns
-        xy, near = features[:, 6:8], features[:, :1]
-        np.divide(_ONE, local[:, 2:], out=near)
-        np.multiply(local[:, :2], near, out=xy)
-        np.multiply(xy, near, out=features[:, 1:3])
-        np.multiply(xy, xy, out=features[:, 4:6])
-        np.multiply(xy[:, 0], xy[:, 1], out=features[:, 3])
+        local = pose @ self._columns
+        xy, near = features[..., 6:8, :], features[..., :1, :]
+        np.divide(_ONE, local[..., 2:, :], out=near)
+        np.multiply(local[..., :2, :], near, out=xy)
+        np.multiply(xy, near, out=features[..., 1:3, :])
+        np.multiply(xy, xy, out=features[..., 4:6, :])
+        np.multiply(xy[..., 0, :], xy[..., 1, :], out=features[..., 3, :])
         off = xy - uv
-        push = weight * off if weight.shape[1] == 1 else weight[:, ::2] * off + weight[:, 1:2] * off[:, ::-1]
-        grown = np.exp(np.float32(self._mixture.gain) - np.float32(0.5 * temper) * (push * off).sum(1))
-        share = (np.float32(temper) * grown / (1 + grown))[:, None]
-        kinds, count, back = weight.shape[1], len(uv), features.transpose(0, 2, 1)
-        pushed = (features[:, None] * (weight * share)[:, :, None]).reshape(count, kinds * 9, -1)
-        products = (pushed @ back).reshape(count, kinds * 81)
-        force = ((push * share) @ back).reshape(count, 18) @ _TO_FORCE
-        return (products @ _TO_NORMAL[kinds]).reshape(count, 6, 6) + _TINY, force[..., None], grown
+        kinds, lead = weight.shape[-2], pose.shape[:-2]
+        push = weight * off if kinds == 1 else weight[..., ::2, :] * off + weight[..., 1:2, :] * off[..., ::-1, :]
+        grown = np.exp(self._gain - (0.5 * temper) * (push * off).sum(-2))
+        share = (temper * grown / (1 + grown))[..., None, :]
+        back = features.swapaxes(-1, -2)
+        pushed = features * (weight * share) if kinds == 1 else features[..., None, :, :] * (weight * share)[..., None, :]
+        products = (pushed.reshape(*lead, kinds * 9, -1) @ back).reshape(*lead, kinds * 81)
+        force = ((push * share) @ back).reshape(*lead, 18) @ _TO_FORCE
+        return (products @ _TO_NORMAL[kinds]).reshape(*lead, 6, 6) + _TINY, force[..., None], grown
 
 
 def _maps() -> tuple[dict[int, Float[np.ndarray, "products 36"]], Float[np.ndarray, "18 6"]]:
@@ -231,7 +264,13 @@ def _maps() -> tuple[dict[int, Float[np.ndarray, "products 36"]], Float[np.ndarr
 _TO_NORMAL, _TO_FORCE = _maps()
 
 
-def _turned(w: Float[np.ndarray, "some 3"]) -> Float[np.ndarray, "some 3 3"]:
+def _nearest(rows: Float[np.ndarray, "some 2 3"]) -> tuple[Float[np.ndarray, "some 2 3"], Float[np.ndarray, "some"]]:
+    """The first two rows of the rotation that is nearest to these but for a scale, and that scale."""
+    left, size, right = np.linalg.svd(rows, full_matrices=False)
+    return left @ right, 0.5 * size.sum(1)
+
+
+def _turned(w: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3 3"]:
     """Rotations near exp(w), exact to the third power (Cayley)."""
-    k = (w @ _CROSS).reshape(-1, 3, 3)
-    return _EYE3 + (k + 0.5 * (k @ k)) / (1 + 0.25 * (w * w).sum(1))[:, None, None]
+    k = (w @ _CROSS).reshape(*w.shape, 3)
+    return _EYE3 + (k + 0.5 * (k @ k)) / (1 + 0.25 * (w * w).sum(-1))[..., None, None]

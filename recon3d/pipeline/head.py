@@ -25,6 +25,7 @@ from recon3d.pipeline.inputs import find_inputs
 from recon3d.pipeline.job import Progress, silent
 from recon3d.records import Frame, HeadPose, Keypoints2D
 from recon3d.records.keypoints2d import concatenate
+from recon3d.skeleton import Layout
 from recon3d.video import SUFFIXES, Video, ahead, open_video, told_fov_deg
 from recon3d.view import write_video
 from recon3d.view.head import draw_head, write_curves
@@ -197,7 +198,7 @@ def _people(seen: Mapping[str, Keypoints2D], most: int) -> list[dict[str, int]]:
 
 def _head(job: HeadJob, rig: CameraRig, seen: Mapping[str, Keypoints2D], person: int, ids: Mapping[str, int], notes: Sequence[str]) -> Head:
     layout = next(iter(seen.values())).layout
-    face = _chosen(layout.name, face_of(layout))
+    face, _ = front_of(layout)
     views = [_view(face, rig[name], seen[name], one) for name, one in ids.items()]
     pose = solve_head(face, views, job.settings, person)
     angles = angles_of(pose.world_from_head.rotation)
@@ -223,8 +224,11 @@ def _head(job: HeadJob, rig: CameraRig, seen: Mapping[str, Keypoints2D], person:
     return Head(pose, degrees, sigma, measures, tuple(files), tuple(told))
 
 
-def _chosen(layout: str, face: Face) -> Face:
-    return face.select(tuple(f"face_{k}" for k in _FRONT)) if layout == "face_468" else face
+def front_of(layout: Layout) -> tuple[Face, np.ndarray]:
+    """The points of a layout that tell a head's pose, and their columns: of a mesh those that neither jaws nor cheeks move much."""
+    face = face_of(layout)
+    face = face.select(tuple(f"face_{k}" for k in _FRONT)) if layout.name == "face_468" else face
+    return face, layout.indices(face.points)
 
 
 def _view(face: Face, camera: Camera, seen: Keypoints2D, person: int) -> FaceView:

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from tests.bench import bodies, calibration, delivery, edge, evidence, lifting, main_job, motion, people, triangulation
+from tests.bench import bodies, calibration, delivery, edge, evidence, head, lifting, main_job, motion, people, triangulation
 from tests.bench.table import show
 
 FAMILIES = {
@@ -18,6 +18,7 @@ FAMILIES = {
     "edge": edge.run,
     "lifting": lifting.run,
     "bodies": bodies.run,
+    "head": head.run,
 }
 
 

@@ -211,9 +211,9 @@ def _told(problem: BodyProblem) -> Bool[np.ndarray, "turns"]:
 
 
 def _as_people_are(freedoms: Freedoms) -> Freedoms:
-    """The same freedoms, of an armature that knows how people hold themselves: keeps limbs in order at first.
+    """The same freedoms, of an armature that knows how people hold themselves: another start.
 
-    In the end it would read somebody's own way of standing as a way of being built.
+    To the end it would read somebody's own way of standing as a way of being built.
     """
     return freedoms.of(load_usual_poses().of(freedoms.armature))
 
