@@ -107,7 +107,7 @@ class FaceTracker:
             last = before.get(person)
             found = None if last is None else self._seen(image, last.xy, np.ones(len(last.xy)), self.layout)
             if found is None or not _holds(found.xy[0], head.xy[0, layout.index("nose")]):
-                found = self._seen(image, head.xy[0], head.confidence[0], layout)
+                found = self._closer(image, self._seen(image, head.xy[0], head.confidence[0], layout))
             if found is not None:
                 before[person] = _Followed(person, found.xy[0], time)
                 out.append((person, found.xy[0], float(found.score[0])))
@@ -124,9 +124,7 @@ class FaceTracker:
                 at = rough.xy[k] + [left, top]
                 if _taken(at, [*known, *(xy for _, xy, _ in out)]):
                     continue
-                found = self._seen(image, at, rough.confidence[k], self._finder.card.points)
-                for _ in range(_LOOKS if found is not None else 0):  # where the finder puts the eyes is rough
-                    found = None if found is None else self._seen(image, found.xy[0], np.ones(len(self.layout)), self.layout)
+                found = self._closer(image, self._seen(image, at, rough.confidence[k], self._finder.card.points))
                 if found is None or _taken(found.xy[0], [*known, *(xy for _, xy, _ in out)]):
                     continue
                 lost = [one for one in self._faces if one.time < time and _near(one.xy, found.xy[0])]
@@ -137,6 +135,12 @@ class FaceTracker:
                 if len(known) + len(out) >= self.most:
                     return out
         return out
+
+    def _closer(self, image: np.ndarray, found: People | None) -> People | None:
+        """Again where the mesh lies: where finders and bodies put the eyes is rough."""
+        for _ in range(_LOOKS):
+            found = None if found is None else self._seen(image, found.xy[0], np.ones(len(self.layout)), self.layout)
+        return found
 
     def _seen(self, image: np.ndarray, xy: np.ndarray, confidence: np.ndarray, layout: Layout) -> People | None:
         """The mesh where rough points are, if there is a face."""

@@ -33,6 +33,7 @@ _MIRROR = np.diag([1.0, 1.0, -1.0])
 _MANY = 12
 _HOPELESS = 20.0  # log likelihood by which a pose is worse, for it not to be followed further
 _EYE3, _EYE4, _ONE = np.eye(3), np.eye(4), np.float32(1)
+_NARROW = np.ones(1, np.float32)
 _CROSS = np.stack([skew(e) for e in np.eye(3)]).reshape(3, 9)
 
 
@@ -118,8 +119,8 @@ class RigidPoints:
         """What detections say at given poses, cam_from_thing: nothing is searched."""
         turn = pose.rotation.matrix
         middle = np.concatenate([turn, (pose.translation + turn @ self.middle)[..., None]], -1)
-        single = (one.astype(np.float32) for one in (middle, uv, weight))
-        normal, _, grown = self._normal(*single, _ONE, np.ones((len(uv), 9, uv.shape[2]), np.float32))
+        middle, uv, single = middle.astype(np.float32), uv.astype(np.float32), weight.astype(np.float32)
+        normal, _, grown = self._normal(middle, uv, single, _NARROW, np.ones((len(uv), 9, uv.shape[2]), np.float32))
         grown = grown * (weight[:, 0] > 0)
         cost = -np.log1p(grown).sum(1, dtype=float)
         both = SE3(SO3(np.stack([turn, turn], 1)), np.stack([pose.translation, pose.translation], 1))
@@ -198,7 +199,7 @@ class RigidPoints:
         normal = grown = np.zeros(0)
         for _ in range(_ROUNDS):
             narrow = width.max() <= 1.0
-            temper = _ONE if narrow else np.minimum(width**-2, 1.0).astype(np.float32)[:, None]
+            temper = _NARROW if narrow else np.minimum(width**-2, 1.0).astype(np.float32)[:, None]
             normal, force, grown = self._normal(pose.astype(np.float32), uv, weight, temper, features)
             step = _solve(normal, -force)
             if few:
@@ -219,7 +220,7 @@ class RigidPoints:
 
     def _normal(
         self, pose: np.ndarray, uv: np.ndarray, weight: np.ndarray, temper: np.ndarray, features: np.ndarray
-    ) -> tuple[np.ndarray, ...]:
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Normal equations of twists about the camera, and how much likelier each detection is than one of anything else.
 
         A twist (m, w) moves a point in the picture by slopes that are linear in nine features of its place, 1/z, x/z, y/z, xy, xx,

@@ -19,6 +19,7 @@ from recon3d.geometry.sightings import Poses, Sightings, predict, sight
 from recon3d.geometry.threads import single_threaded
 from recon3d.geometry.time_banded import TimeFactor
 from recon3d.geometry.time_solver import TimeSettings, solve_in_time
+from recon3d.geometry.triangulation import triangulate_robust
 from recon3d.head.faces import Face
 from recon3d.motion.evidence import Evidence
 from recon3d.motion.fit import fit, problem_of
@@ -35,7 +36,9 @@ _TURN_RAD_S = 6.0  # heads turn about so fast: what a jump between poses of neig
 _LEAST_TURN_RAD = 0.05
 _SAMPLE = 48  # frames that the size is found on
 _LONGEST_S = 0.25
-_SIZE_STEPS = 12
+_SIZE_STEPS = 8
+_TEMPERS = (0.003, 0.05, 1.0)  # a head of another size is taken to be elsewhere: far off for other cameras
+_SIZED_ON, _MANY, _SIZES = 16, 10, (0.4, 2.5)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,15 +105,11 @@ def _check(face: Face, views: Sequence[FaceView]) -> None:
 def _solve(face: Face, views: Sequence[FaceView], settings: HeadSettings, person: int) -> HeadPose:
     time, frame, xy, sigma = _together(views)
     rig = CameraRig(tuple(view.camera for view in views))
-    sights = _sights(rig, xy, sigma)
-    start = _starts(face, rig, sights, time, settings)
-    # A face of somebody's own lies beside the average: in pixels that depends on how near it is.
-    sigma = np.sqrt(sigma**2 + (_pixels_per_metre(rig, start.translation)[:, :, None] * face.loose_m) ** 2)
-    sights = _sights(rig, xy, sigma)
-    there = np.isfinite(start.translation[:, 0])
-    rows = np.flatnonzero(there)
-    evidence = _evidence(face, sights, time, rows, start, settings)
-    body = _sized(face, evidence)
+    first = face.scaled(_size_ratio(face, rig, xy, sigma))
+    placed = _placed(first, rig, xy, sigma, time, settings)
+    if len(views) > 1:  # of another size it starts elsewhere
+        placed = _placed(placed.face, rig, xy, sigma, time, settings)
+    rows, sigma, evidence, body = placed.rows, placed.sigma_px, placed.evidence, placed.body
     evidence = replace(evidence, sharpness=body.jitter**-2)
     if not settings.smooth:
         evidence = replace(evidence, time=evidence.time + 10.0 * settings.longest_gap * np.arange(len(rows)))
@@ -122,8 +121,9 @@ def _solve(face: Face, views: Sequence[FaceView], settings: HeadSettings, person
     covariance[rows] = _in_own_axes(pose_covariance(found, body), pose.rotation.matrix[:, 0])
     points = found.armature.keypoints(pose)
     seen = np.isfinite(xy[..., 0]).sum(2) >= _FEWEST
-    state = np.where(there, State.OBSERVED, State.MISSING).astype(np.uint8)
-    size = body.armature.attachments.offset / np.where(face.xyz == 0, 1.0, face.xyz)
+    state = np.full(len(time), State.MISSING, np.uint8)
+    state[rows] = State.OBSERVED
+    scale = float(np.linalg.norm(placed.face.xyz) / np.linalg.norm(face.xyz))
     return HeadPose(
         person=person,
         frame=frame,
@@ -133,9 +133,42 @@ def _solve(face: Face, views: Sequence[FaceView], settings: HeadSettings, person
         residual_px=_residuals(rig, xy, sigma, points, rows),
         views=seen.sum(0).astype(np.uint8),
         state=state,
-        scale=float(np.median(size[face.xyz != 0])),
-        scale_sigma=float(np.sqrt(body.covariance[0, 0])),
+        scale=scale,
+        scale_sigma=scale * float(np.sqrt(body.covariance[0, 0])),
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Placed:
+    """Where a face starts, and how large it is then found to be.
+
+    Attributes:
+        face: of that size.
+        rows: frames with a start.
+        sigma_px: of landmarks, with what a face of somebody's own lies beside.
+        evidence: about these frames.
+        body: the face as a thing of one joint.
+    """
+
+    face: Face
+    rows: Int[np.ndarray, "some"]
+    sigma_px: Float[np.ndarray, "views frames points"]
+    evidence: Evidence
+    body: Body
+
+
+def _placed(face: Face, rig: CameraRig, xy: np.ndarray, sigma_px: np.ndarray, time: np.ndarray, settings: HeadSettings) -> _Placed:
+    start = _starts(face, rig, _sights(rig, xy, sigma_px), time, settings)
+    # How far landmarks lie beside is known in metres: in pixels that depends on how near the face is.
+    beside = _pixels_per_metre(rig, start.translation)[:, :, None] * face.loose_m
+    sigma = np.sqrt(sigma_px**2 + beside**2)
+    rows = np.flatnonzero(np.isfinite(start.translation[:, 0]))
+    if not len(rows):
+        raise InputError(f"the landmarks of no frame fit the face {face.name}: are they in another order?")
+    evidence = _evidence(face, _sights(rig, xy, sigma), time, rows, start, settings)
+    body = _sized(face, evidence)
+    grown = float(np.linalg.norm(body.armature.attachments.offset) / np.linalg.norm(face.xyz))
+    return _Placed(face.scaled(grown), rows, sigma, evidence, body)
 
 
 def _together(views: Sequence[FaceView]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -153,6 +186,24 @@ def _together(views: Sequence[FaceView]) -> tuple[np.ndarray, np.ndarray, np.nda
         xy[k, at], sigma[k, at] = view.xy, np.where(np.isfinite(view.sigma_px), view.sigma_px, 1.0)
         frame[at] = np.where(frame[at] < 0, view.frame, frame[at])
     return time, frame, xy, sigma
+
+
+def _size_ratio(face: Face, rig: CameraRig, xy: np.ndarray, sigma: np.ndarray) -> float:
+    """How many times as large a head is as the face, by its points in space where two cameras see them; 1 where none do."""
+    if len(rig) < 2:
+        return 1.0
+    both = np.flatnonzero((np.isfinite(xy[..., 0]).sum(0) >= 2).sum(1) >= _MANY)
+    rows = both[np.unique(np.linspace(0, len(both) - 1, _SIZED_ON).astype(int))] if len(both) else both
+    if not len(rows):
+        return 1.0
+    found = triangulate_robust(rig, xy[:, rows].reshape(len(xy), -1, 2), sigma[:, rows].reshape(len(xy), -1))
+    there = found.answered.reshape(len(rows), -1)
+    ratios: list[float] = []
+    for places, known in zip(found.xyz.reshape(len(rows), -1, 3), there, strict=True):
+        if known.sum() >= _MANY:
+            off, own = places[known] - np.median(places[known], axis=0), face.xyz[known] - np.median(face.xyz[known], axis=0)
+            ratios.append(float(np.median(np.linalg.norm(off, axis=1)) / np.median(np.linalg.norm(own, axis=1))))
+    return float(np.clip(np.median(ratios), *_SIZES)) if ratios else 1.0
 
 
 def _nearest(time: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -291,7 +342,9 @@ def _sized(face: Face, evidence: Evidence) -> Body:
     )
     problem = replace(problem_of(armature, part, _LONGEST_S), shape=shape)
     first = Unknowns(problem.freedoms.pose(*_as_evidence(face, part)), np.zeros(1))
-    solution = solve_in_time(problem, first, TimeSettings(_SIZE_STEPS))
+    solution = solve_in_time(replace(problem, temper=_TEMPERS[0]), first, TimeSettings(_SIZE_STEPS))
+    for temper in _TEMPERS[1:]:
+        solution = solve_in_time(replace(problem, temper=temper), solution.at, TimeSettings(_SIZE_STEPS))
     system = solution.system
     factor = TimeFactor(system, system.floor())
     reduced = factor.reduced_corner(system, factor.solve(system.border))

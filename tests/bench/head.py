@@ -12,9 +12,9 @@ from threadpoolctl import threadpool_limits
 
 from recon3d.body import load_open_body
 from recon3d.detect.faces import FaceTracker
-from recon3d.geometry import SE3, SO3
+from recon3d.geometry import SE3, SO3, Camera
 from recon3d.geometry.rigid_pose import RigidPoints, RigidPoses
-from recon3d.head.angles import angles_of
+from recon3d.head.angles import angles_of, rotation_of
 from recon3d.head.solve import FaceView, HeadSettings, solve_head
 from recon3d.pipeline.head import HeadJob, find_heads, front_of
 from tests.bench.table import Result, result
@@ -160,7 +160,7 @@ def _pictures() -> list[Result]:
     return [result("head.rendered_mae_deg", [*people, float(np.mean(photo))], "deg", 4.0, "lower", (), beside)]
 
 
-def _seen_deg(image: np.ndarray, camera) -> np.ndarray | None:
+def _seen_deg(image: np.ndarray, camera: Camera) -> np.ndarray | None:
     tracker = FaceTracker()
     found = tracker.look(np.ascontiguousarray(image), 0.0)
     if not found:
@@ -172,7 +172,7 @@ def _seen_deg(image: np.ndarray, camera) -> np.ndarray | None:
 
 def _photograph() -> list[float]:
     """A camera that turns about its own centre sees the same head elsewhere and turned: known homographies of one photograph."""
-    image = cv2.imread(str(PORTRAIT))[..., ::-1]
+    image = np.asarray(cv2.imread(str(PORTRAIT)))[..., ::-1]
     camera = lens((image.shape[1], image.shape[0]), 1.2 * max(image.shape))
     k = camera.intrinsics.K
     first = _seen_deg(image, camera)
@@ -192,8 +192,6 @@ def _photograph() -> list[float]:
 
 
 def _rotation(degrees: np.ndarray) -> np.ndarray:
-    from recon3d.head.angles import rotation_of
-
     return rotation_of(np.deg2rad(degrees[None])).matrix[0]
 
 
