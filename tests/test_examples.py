@@ -42,7 +42,10 @@ def test_readme_names_only_commands_that_exist():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     shown = subprocess.run([sys.executable, "-m", "recon3d", "--help"], capture_output=True, text=True, check=True).stdout
     for command in set(
-        re.findall(r"recon3d (demo|reconstruct|body|head|lift|detect|systems|convert|quantise|export|report|calibrate|doctor|[a-z]+-[a-z]+)\b", text)
+        re.findall(
+            r"recon3d (demo|reconstruct|body|head|lift|detect|systems|convert|quantise|export|report|calibrate|doctor|[a-z]+-[a-z]+)\b",
+            text,
+        )
     ):
         assert command in shown
     shown = subprocess.run([sys.executable, "-m", "recon3d", "calibrate", "--help"], capture_output=True, text=True, check=True).stdout

@@ -196,11 +196,16 @@ class NetworkLifter:
         """Lift one person frame by frame."""
         return Follower(self)
 
-    def _window(self, seen: PointsOfView) -> dict[str, np.ndarray]:
+    def last(self, seen: PointsOfView) -> Lifted:
+        """Only the last frame of what one window shows: not much is made of what was said of the others."""
+        return Lifted(**self._window(seen, slice(-1, None)))
+
+    def _window(self, seen: PointsOfView, kept: slice = slice(None)) -> dict[str, np.ndarray]:
         given, turn, size = inputs_of(seen)
         there: np.ndarray = np.logical_or.reduce(whole_rows(seen.ray), axis=1)
         given["mask"] = attention(there, self.causal)[None]
-        joints, covariance, root, log_sigma = (x[0] for x in answer(self._session, given, self.mirrored))
+        joints, covariance, root, log_sigma = (x[0] for x in answer(self._session, given, self.mirrored, kept))
+        turn, there = turn[kept], there[kept]
         back = np.swapaxes(turn, -1, -2)
         depth = STANDARD_M * np.exp(root[:, 2]) / size
         place = np.concatenate([root[:, :2] * size, np.ones((len(root), 1))], -1) * depth[:, None]
@@ -219,19 +224,20 @@ class NetworkLifter:
 Answer = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
-def answer(session: Any, given: dict[str, np.ndarray], mirrored: bool) -> Answer:
+def answer(session: Any, given: dict[str, np.ndarray], mirrored: bool, kept: slice = slice(None)) -> Answer:
     """What a network says of a batch of windows: joints, their covariance, the root and its log sigma, in virtual cameras' axes.
 
     Args:
         session: of onnxruntime.
         given: by the names of its inputs, ``(batch, ...)``.
         mirrored: the mean of this and of what it says of the mirror image.
+        kept: of the frames of every window, those that are wanted.
     """
     if not mirrored:
-        joints, shape, root, log_sigma = (np.asarray(x, float) for x in session.run(None, given))
+        joints, shape, root, log_sigma = (np.asarray(x[:, kept], float) for x in session.run(None, given))
         return joints, _covariance(shape), root, log_sigma
     both = {name: np.concatenate([value, flipped(name, value)]) for name, value in given.items()}
-    joints, covariance, root, log_sigma = answer(session, both, False)
+    joints, covariance, root, log_sigma = answer(session, both, False, kept)
     half = len(joints) // 2
     other = (
         unflipped(joints[half:]),
@@ -281,7 +287,7 @@ class Follower:
             frame = PointsOfView(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(PointsOfView)))
         self._seen = frame.take(slice(-_REMEMBERED[-1] - 1, None))
         rows = len(self._seen.time) - 1 - np.array(_REMEMBERED)
-        return self._lifter.lift(self._seen.take(rows[rows >= 0][::-1])).take(slice(-1, None))
+        return self._lifter.last(self._seen.take(rows[rows >= 0][::-1]))
 
 
 def shipped() -> Path:

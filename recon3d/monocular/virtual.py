@@ -86,7 +86,9 @@ def _turns(axis: np.ndarray) -> np.ndarray:
     forward /= np.linalg.norm(forward, axis=-1, keepdims=True)
     right = np.stack([forward[..., 2], np.zeros_like(forward[..., 0]), -forward[..., 0]], -1)  # down x forward
     right /= np.linalg.norm(right, axis=-1, keepdims=True)
-    return np.stack([right, np.cross(forward, right), forward], -2)
+    x, y, z = forward[..., 0], forward[..., 1], forward[..., 2]
+    down = np.stack([y * right[..., 2], z * right[..., 0] - x * right[..., 2], -y * right[..., 0]], -1)  # forward x right
+    return np.stack([right, down, forward], -2)
 
 
 def _extent(xy: np.ndarray, seen: np.ndarray) -> np.ndarray:
