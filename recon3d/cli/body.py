@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 # Heavy imports stay inside the functions: `recon3d --help` must answer at once.
 
+_BESIDE_M = 0.08  # a body explains its keypoints no longer
+
 
 @dataclass(frozen=True)
 class Body:
@@ -78,6 +80,9 @@ def run_body(command: Body) -> None:
         guessed = one.fit.guessed()
         if guessed:
             out.print(f"{one.name}: {', '.join(guessed)}: not seen, what is usual is taken", markup=False, soft_wrap=True)
+        if one.fit.beside_m > _BESIDE_M:
+            text = f"{one.name}: the body lies {1e3 * one.fit.beside_m:.0f} mm beside its keypoints (median): they may not be a person's"
+            out.print(text, markup=False, soft_wrap=True, style="yellow")
     for path in dict.fromkeys(path for one in people for path in one.files):
         out.print(str(path), soft_wrap=True, markup=False)
 

@@ -1,8 +1,7 @@
-"""Poses of a head from all cameras that see its face: frame by frame by PnP, then as a motion.
+"""Poses of a head from all cameras that see its face, through time.
 
-Frame by frame each view has two poses; which of all views' poses a frame takes is decided by how well it fits all views and the frames
-beside (Viterbi 1967). From there the motion solver goes on: a thing of one joint, on the pixels of all views at once, its size the same
-in all frames, its smoothness estimated. The same holds for any rigid thing with named points.
+Frame by frame by PnP (`recon3d.head.start`); from there the motion solver goes on: a thing of one joint, on the pixels of all views at
+once, its size the same in all frames, its smoothness estimated. The same holds for any rigid thing with named points.
 """
 
 from collections.abc import Sequence
@@ -14,13 +13,12 @@ from jaxtyping import Float, Int
 from recon3d.errors import InputError, all_faults
 from recon3d.geometry import SE3, SO3, Camera, CameraRig
 from recon3d.geometry.mixture import Mixture
-from recon3d.geometry.rigid_pose import RigidPoints
-from recon3d.geometry.sightings import Poses, Sightings, predict, sight
+from recon3d.geometry.sightings import Sightings
 from recon3d.geometry.threads import single_threaded
 from recon3d.geometry.time_banded import TimeFactor
 from recon3d.geometry.time_solver import TimeSettings, solve_in_time
-from recon3d.geometry.triangulation import triangulate_robust
 from recon3d.head.faces import Face
+from recon3d.head.start import OUTLIER_RADIUS, sights_of, size_ratio, starts
 from recon3d.motion.evidence import Evidence
 from recon3d.motion.fit import fit, problem_of
 from recon3d.motion.problem import Unknowns
@@ -31,14 +29,10 @@ from recon3d.skeleton import Armature, Attachments, Skeleton
 from recon3d.skeleton.shape import Shape
 
 _FEWEST = 4  # points in a view, for a pose from it alone
-_OUTLIER_RADIUS = 60.0  # sigmas
-_TURN_RAD_S = 6.0  # heads turn about so fast: what a jump between poses of neighbouring frames is measured by
-_LEAST_TURN_RAD = 0.05
 _SAMPLE = 48  # frames that the size is found on
 _LONGEST_S = 0.25
 _SIZE_STEPS = 8
 _TEMPERS = (0.003, 0.05, 1.0)  # a head of another size is taken to be elsewhere: far off for other cameras
-_SIZED_ON, _MANY, _SIZES = 16, 10, (0.4, 2.5)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,7 +99,7 @@ def _check(face: Face, views: Sequence[FaceView]) -> None:
 def _solve(face: Face, views: Sequence[FaceView], settings: HeadSettings, person: int) -> HeadPose:
     time, frame, xy, sigma = _together(views)
     rig = CameraRig(tuple(view.camera for view in views))
-    first = face.scaled(_size_ratio(face, rig, xy, sigma))
+    first = face.scaled(size_ratio(face, rig, xy, sigma))
     placed = _placed(first, rig, xy, sigma, time, settings)
     if len(views) > 1:  # of another size it starts elsewhere
         placed = _placed(placed.face, rig, xy, sigma, time, settings)
@@ -158,14 +152,14 @@ class _Placed:
 
 
 def _placed(face: Face, rig: CameraRig, xy: np.ndarray, sigma_px: np.ndarray, time: np.ndarray, settings: HeadSettings) -> _Placed:
-    start = _starts(face, rig, _sights(rig, xy, sigma_px), time, settings)
+    start = starts(face, rig, sights_of(rig, xy, sigma_px), time, settings.outlier_share)
     # How far landmarks lie beside is known in metres: in pixels that depends on how near the face is.
     beside = _pixels_per_metre(rig, start.translation)[:, :, None] * face.loose_m
     sigma = np.sqrt(sigma_px**2 + beside**2)
     rows = np.flatnonzero(np.isfinite(start.translation[:, 0]))
     if not len(rows):
         raise InputError(f"the landmarks of no frame fit the face {face.name}: are they in another order?")
-    evidence = _evidence(face, _sights(rig, xy, sigma), time, rows, start, settings)
+    evidence = _evidence(face, sights_of(rig, xy, sigma), time, rows, start, settings)
     body = _sized(face, evidence)
     grown = float(np.linalg.norm(body.armature.attachments.offset) / np.linalg.norm(face.xyz))
     return _Placed(face.scaled(grown), rows, sigma, evidence, body)
@@ -188,97 +182,9 @@ def _together(views: Sequence[FaceView]) -> tuple[np.ndarray, np.ndarray, np.nda
     return time, frame, xy, sigma
 
 
-def _size_ratio(face: Face, rig: CameraRig, xy: np.ndarray, sigma: np.ndarray) -> float:
-    """How many times as large a head is as the face, by its points in space where two cameras see them; 1 where none do."""
-    if len(rig) < 2:
-        return 1.0
-    both = np.flatnonzero((np.isfinite(xy[..., 0]).sum(0) >= 2).sum(1) >= _MANY)
-    rows = both[np.unique(np.linspace(0, len(both) - 1, _SIZED_ON).astype(int))] if len(both) else both
-    if not len(rows):
-        return 1.0
-    found = triangulate_robust(rig, xy[:, rows].reshape(len(xy), -1, 2), sigma[:, rows].reshape(len(xy), -1))
-    there = found.answered.reshape(len(rows), -1)
-    ratios: list[float] = []
-    for places, known in zip(found.xyz.reshape(len(rows), -1, 3), there, strict=True):
-        if known.sum() >= _MANY:
-            off, own = places[known] - np.median(places[known], axis=0), face.xyz[known] - np.median(face.xyz[known], axis=0)
-            ratios.append(float(np.median(np.linalg.norm(off, axis=1)) / np.median(np.linalg.norm(own, axis=1))))
-    return float(np.clip(np.median(ratios), *_SIZES)) if ratios else 1.0
-
-
 def _nearest(time: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     after = np.clip(np.searchsorted(time, wanted), 1, len(time) - 1)
     return np.where(wanted - time[after - 1] < time[after] - wanted, after - 1, after)
-
-
-def _sights(rig: CameraRig, xy: np.ndarray, sigma: np.ndarray) -> Sightings:
-    views = len(xy)
-    return sight(rig, Poses.of_rig(rig), xy.reshape(views, -1, 2), sigma.reshape(views, -1))
-
-
-def _starts(face: Face, rig: CameraRig, sights: Sightings, time: np.ndarray, settings: HeadSettings) -> SE3:
-    """Of every frame the likeliest of all views' two poses each, in the world; NaN where there is none."""
-    frames, points = len(time), len(face.points)
-    solver = RigidPoints(face.xyz, settings.outlier_share, _OUTLIER_RADIUS)
-    turns, places = [], []
-    planes = [plane.reshape(sights.views, frames, points) for plane in (sights.u, sights.v, sights.a, sights.b, sights.c)]
-    for k, camera in enumerate(rig):
-        u, v, a, b, c = (plane[k] for plane in planes)
-        found = solver.poses(np.stack([u, v], 1), np.stack([a, b, c], 1)).cam_from_thing
-        world = camera.cam_from_world.inverse()
-        turns.append(world.rotation.matrix @ found.rotation.matrix)
-        places.append(found.translation @ world.rotation.matrix.T + world.translation)
-    turn, place = np.concatenate(turns, 1), np.concatenate(places, 1)  # frames candidates
-    mixture = Mixture.of(settings.outlier_share, _OUTLIER_RADIUS)
-    cost = np.full(place.shape[:2], np.inf)
-    for k in range(place.shape[1]):
-        there = np.isfinite(place[:, k, 0])
-        posed = np.where(
-            there[:, None, None], face.xyz @ np.nan_to_num(turn[:, k]).swapaxes(1, 2) + np.nan_to_num(place[:, k])[:, None], 1.0
-        )
-        cost[:, k] = np.where(there, _cost(sights, posed, mixture), np.inf)
-    best = _likeliest(cost, turn, time)
-    rows = np.arange(frames)
-    out_turn, out_place = turn[rows, best], place[rows, best]
-    lost = ~np.isfinite(cost[rows, best])
-    out_turn[lost], out_place[lost] = np.nan, np.nan
-    return SE3(SO3(out_turn), out_place)
-
-
-def _cost(sights: Sightings, posed: Float[np.ndarray, "frames points 3"], mixture: Mixture) -> Float[np.ndarray, "frames"]:
-    """Minus the log likelihood of all views' detections."""
-    xyz = np.ascontiguousarray(posed.reshape(-1, 3).T)
-    u, v, depth = predict(sights.poses, xyz)
-    du, dv = u - sights.u, v - sights.v
-    chi2 = sights.a * du * du + 2 * sights.b * du * dv + sights.c * dv * dv
-    chi2 = np.where(depth > 0, chi2, np.inf)
-    gain = np.logaddexp(0.0, mixture.gain - 0.5 * np.minimum(chi2, 1e6))
-    return -((sights.a > 0) * gain).sum(0).reshape(len(posed), -1).sum(1)
-
-
-def _likeliest(
-    cost: Float[np.ndarray, "frames candidates"], turn: Float[np.ndarray, "frames candidates 3 3"], time: np.ndarray
-) -> Int[np.ndarray, "frames"]:
-    """The path of least cost through candidates: what they cost, and how far a head would have to turn between them."""
-    frames, candidates = cost.shape
-    if candidates == 1 or frames == 1:
-        return np.nan_to_num(cost, posinf=1e12).argmin(1)
-    own = np.nan_to_num(cost, posinf=1e9)
-    safe = np.where(np.isfinite(turn), turn, np.eye(3))
-    between = np.einsum("faji,fbji->fab", safe[:-1].swapaxes(-1, -2), safe[1:].swapaxes(-1, -2))  # trace of R' R
-    angle = np.arccos(np.clip(0.5 * (between - 1), -1.0, 1.0))
-    usual = np.maximum(_TURN_RAD_S * np.diff(time), _LEAST_TURN_RAD)[:, None, None]
-    jump = 0.5 * np.minimum((angle / usual) ** 2, 1e3) * (np.diff(time) < 1.0)[:, None, None]
-    total, back = own[0], np.zeros((frames, candidates), np.int64)
-    for k in range(1, frames):
-        every = total[:, None] + jump[k - 1]
-        back[k] = every.argmin(0)
-        total = every[back[k], np.arange(candidates)] + own[k]
-    out = np.empty(frames, np.int64)
-    out[-1] = int(total.argmin())
-    for k in range(frames - 1, 0, -1):
-        out[k - 1] = back[k, out[k]]
-    return out
 
 
 def _pixels_per_metre(rig: CameraRig, place: Float[np.ndarray, "frames 3"]) -> Float[np.ndarray, "views frames"]:
@@ -320,7 +226,7 @@ def _evidence(face: Face, sights: Sightings, time: np.ndarray, rows: np.ndarray,
         np.zeros((*posed.shape, 3)),
         ((slice(0, len(rows)), own),),
         views,
-        Mixture.of(settings.outlier_share, _OUTLIER_RADIUS),
+        Mixture.of(settings.outlier_share, OUTLIER_RADIUS),
     )
 
 

@@ -200,6 +200,7 @@ def _write(job: BodyJob, suffixes: Sequence[str], name: str, fit: BodyFit, stage
             for p, v, s, i in zip(fit.body.model.parameters, fit.body.values, np.sqrt(np.diag(fit.covariance)), fit.informed, strict=True)
         },
         "guessed": list(fit.guessed()),
+        "beside_keypoints_mm": 1e3 * fit.beside_m,
         "measurements": as_table(measured),
         "source": job.take.source(),
     }

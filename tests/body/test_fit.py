@@ -88,6 +88,18 @@ def _in_space(layout, frames, state):
     )  # fmt: skip
 
 
+def test_points_of_no_person():
+    """A body that explains nothing says so; points in another unit are refused."""
+    world = BodyWorld("gait", 4, 12, 1, random_values(1), outliers=0.0)
+    seen = world.observed().world
+    assert fit_person(MODEL, [Observed(seen)]).fit.beside_m < 0.03
+    order = np.random.default_rng(0).permutation(len(seen.layout.points))
+    mixed = replace(seen, xyz=seen.xyz[:, :, order], covariance=seen.covariance[:, :, order], state=seen.state[:, :, order])
+    assert fit_person(MODEL, [Observed(mixed)]).fit.beside_m > 0.08
+    with pytest.raises(InputError, match="their unit is not metres"):
+        fit_person(MODEL, [Observed(replace(seen, xyz=1000 * seen.xyz))])
+
+
 def test_points_far_off_are_not_believed():
     """A fit of points in space in which a wrist is a metre away."""
     values = random_values(3)

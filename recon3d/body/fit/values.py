@@ -15,6 +15,7 @@ from recon3d.body.linear import LinearModel
 from recon3d.body.marks import Marks
 from recon3d.body.model import ShapedBody
 from recon3d.body.usual import load_usual_poses
+from recon3d.errors import InputError
 from recon3d.geometry.mixture import Mixture
 from recon3d.geometry.time_banded import TimeFactor
 from recon3d.geometry.time_solver import TimeSettings, TimeSolution, solve_in_time
@@ -37,6 +38,7 @@ _FINGERS = ("_cmc", "_mcp", "_pip", "_dip", "_ip")
 _WHOLLY = 0.8  # of a point, that a joint carries
 _TRIES, _LAST_STEPS = 5, 40
 _NEVER_STRAY = 1e15
+_SMALLEST, _LARGEST = 0.2, 2.0  # over the usual body: a newborn's and nobody's
 _WORTH = 0.05  # cost by which another side of a kink must be better
 # A whole step is often too long for the sizes; what a body's sizes gain in the end is little in every frame, up in some and down in others.
 _SETTINGS = TimeSettings(_STEPS, min_gain=1e-4, settled=0.05, shorter=0.25)
@@ -56,6 +58,7 @@ class BodyFit:
         informed: share of each parameter's variance that the evidence took away; near 0 where it is only what is usual.
         armature: with the points that there was evidence about, where they lie on this body.
         jitter: share of the detections' sigma that is new in every frame.
+        beside_m: median distance of the body's points from where they were found in space.
     """
 
     body: ShapedBody
@@ -65,6 +68,7 @@ class BodyFit:
     informed: Float[np.ndarray, "parameters"]
     armature: Armature
     jitter: float
+    beside_m: float
 
     def guessed(self) -> tuple[str, ...]:
         """Parameters that nothing was seen of: what is usual, no measurement."""
@@ -192,12 +196,19 @@ def solved(problem: BodyProblem, starts: Sequence[Unknowns], first: float, skins
         informed,
         problem.body(solution.at),
         jitter,
+        _beside_m(problem, solution.at),
     )
 
 
 def _jitter(problem: BodyProblem, at: Unknowns) -> float:
     body = problem.body(at)
     return problem.evidence.jitter(body.keypoints(at.pose.on(body)), problem.grid.ahead > 0)
+
+
+def _beside_m(problem: BodyProblem, at: Unknowns) -> float:
+    body, evidence = problem.body(at), problem.evidence
+    off = np.linalg.norm(body.keypoints(at.pose.on(body)) - evidence.xyz, axis=-1)[evidence.known]
+    return float(np.median(off)) if len(off) else 0.0
 
 
 def _told(problem: BodyProblem) -> Bool[np.ndarray, "turns"]:
@@ -313,6 +324,10 @@ def first_values(model: LinearModel, evidence: Evidence, marks: Marks, known: Kn
     """A body of about the evidence's size: the extent of its points, frame by frame, over that of the usual body's."""
     usual = model.armature(model.usual, marks)
     ratio = _size_ratio(usual, evidence)
+    if not _SMALLEST < ratio < _LARGEST:
+        raise InputError(
+            f"the keypoints lie {ratio:.2g} times as far apart as a grown-up's: they are no person's, or their unit is not metres"
+        )
     return like(model, replace(usual, rest_offset=ratio * usual.rest_offset), known.height_m).values
 
 
@@ -324,7 +339,7 @@ def _size_ratio(armature: Armature, evidence: Evidence) -> float:
         if there.sum() > 3:
             true, own = (np.sqrt(np.square(p[there] - p[there].mean(0)).sum()) for p in (xyz, places))
             spread.append(true / own)
-    return float(np.clip(np.quantile(spread, 0.9), 0.2, 2.0)) if spread else 1.0
+    return float(np.quantile(spread, 0.9)) if spread else 1.0
 
 
 def _free(own: Armature, evidence: Evidence, skin: bool) -> Bool[np.ndarray, "joints 3"]:
