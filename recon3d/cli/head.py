@@ -27,6 +27,8 @@ class Head:
     """Heads at once (of one camera)."""
     overlay: bool = False
     """Write overlay/<camera>.mp4 with the heads' axes drawn in."""
+    bodies: Path | None = None
+    """Folder that recon3d detect wrote for the same videos: people's heads tell where to look, and their ids."""
     frames: str = ":"
     """Source frames A:B, B not included."""
     layout: str | None = None
@@ -51,7 +53,7 @@ def run_head(command: Head) -> None:
     from recon3d.pipeline.head import HeadJob, find_heads
 
     first, stop = frame_range(command.frames)
-    same = ("rig", "camera", "fov", "people", "overlay", "layout", "fps", "rig_unit", "image_fit")
+    same = ("rig", "camera", "fov", "people", "overlay", "bodies", "layout", "fps", "rig_unit", "image_fit")
     job = HeadJob(
         command.input, command.out, first=first, stop=stop, settings=HeadSettings(smooth=command.smooth),
         **{name: getattr(command, name) for name in same},

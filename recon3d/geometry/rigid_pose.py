@@ -21,9 +21,9 @@ from recon3d.geometry.mixture import Mixture
 _solve: Any = np.linalg.solve  # its stubs do not know batches
 _FEWEST = 4
 _FRAMES = 128  # whose planes fit into a processor's cache
-_AFFINE_ROUNDS = 3
+_AFFINE_ROUNDS, _CLEAN = 3, 8.0  # maps; what the first may leave at the most, in sigmas, for it to need no second
 _ROUNDS, _NARROWER = 24, 2.5
-_WIDE, _WIDEST = 0.9, 4.0  # the scatter that is allowed to detections begins at what the affine map leaves, more where it leaves much
+_WIDE, _WIDEST = 0.5, 8.0  # the scatter that is allowed to detections begins at what the affine map leaves, more where it leaves much
 _SETTLED = 0.25  # of a sigma: a round that moves the pose by less is the last, as the next would move it by far less
 _LONGEST = 0.5  # of a turn in a step, rad
 _FLAT = 0.1  # of the extent across: how affine maps change along the third axis is noise then
@@ -155,26 +155,30 @@ class RigidPoints:
         """
         whole = weight[:, 0] if weight.shape[1] == 1 else 0.5 * (weight[:, 0] + weight[:, 2])
         root, own, flat, solution, near = np.sqrt(whole), whole, uv, np.zeros(0), whole
-        lift = whole.sum(1)[:, None, None] * self._lift + 1e-300 * _EYE4
+        lift, rows = whole.sum(1)[:, None, None] * self._lift + 1e-300 * _EYE4, np.empty((len(uv), 3, uv.shape[2]))
         for k in range(_AFFINE_ROUNDS):
-            normal = (own @ self._moments).reshape(-1, 4, 4) + lift
-            solution = _solve(normal, ((own[:, None] * flat) @ self._affine).transpose(0, 2, 1))
-            if k + 1 < _AFFINE_ROUNDS:
-                off = np.abs((self._affine @ solution).transpose(0, 2, 1) - flat).sum(1)
-                near = 1 / np.maximum(off * root, 1.0)
-                own = whole * near
-                if k + 2 == _AFFINE_ROUNDS:
-                    i, j = solution[:, 1:, 0], solution[:, 1:, 1]
-                    along = (i[:, None] @ _CROSS).reshape(-1, 3, 3) @ j[:, :, None] / np.sqrt((i * i).sum(1) + 1e-300)[:, None, None]
-                    flat = uv * (1 + np.clip(self._affine[:, 1:] @ along, -0.5, 0.5).transpose(0, 2, 1))
-        rows = solution[:, 1:].transpose(0, 2, 1)  # of the affine map: 2 x 3
+            rows[:, 0] = own
+            np.multiply(own[:, None], flat, out=rows[:, 1:])
+            summed = rows @ self._moments
+            solution = _solve(summed[:, 0].reshape(-1, 4, 4) + lift, summed[:, 1:, :4].transpose(0, 2, 1))
+            if flat is not uv:
+                break
+            off = np.abs((self._affine @ solution).transpose(0, 2, 1) - uv).sum(1) * root
+            near = 1 / np.maximum(off, 1.0)
+            own = whole * near
+            if k + 2 == _AFFINE_ROUNDS or off.max() < _CLEAN:
+                i, j = solution[:, 1:, 0], solution[:, 1:, 1]
+                along = (i[:, None] @ _CROSS).reshape(-1, 3, 3) @ j[:, :, None] / np.sqrt((i * i).sum(1) + 1e-300)[:, None, None]
+                flat = uv * (1 + np.clip(self._affine[:, 1:] @ along, -0.5, 0.5).transpose(0, 2, 1))
+        mapped = solution[:, 1:].transpose(0, 2, 1)  # 2 x 3
         pose = np.empty((len(uv), 3, 4))
-        pose[:, :2, :3], scale = self._of_plane(rows) if self._flat else _nearest(rows)
+        pose[:, :2, :3], scale = self._of_plane(mapped) if self._flat else _nearest(mapped)
         pose[:, 2, :3] = ((pose[:, 0, :3] @ _CROSS).reshape(-1, 3, 3) @ pose[:, 1, :3, None])[..., 0]
         pose[:, :2, 3], pose[:, 2, 3] = solution[:, 0], 1.0
         pose[:, :, 3] *= (1 / np.maximum(scale, 1e-12))[:, None]
         left = 1 / near.mean(1)
-        return pose, left * np.minimum(_WIDE * left, _WIDEST)
+        # Of something flat the affine map does not tell how depth changes along it.
+        return pose, left * (_WIDEST if self._flat else np.minimum(_WIDE * left, _WIDEST))
 
     def _of_plane(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The first two rows of a rotation, and the scale, of something flat: by how much shorter it is one way than the other."""

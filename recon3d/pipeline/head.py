@@ -52,6 +52,7 @@ class HeadJob:
         rig_unit: of rig files that do not tell theirs.
         image_fit: how pictures of another shape than the calibrated one came about.
         overlay: write the videos with the heads' axes drawn in.
+        bodies: folder of ``recon3d detect``, whose people's heads tell where to look, and their ids.
         settings: of the poses.
     """
 
@@ -68,6 +69,7 @@ class HeadJob:
     rig_unit: Literal["m", "cm", "mm"] | None = None
     image_fit: ImageFit = "refuse"
     overlay: bool = False
+    bodies: Path | None = None
     settings: HeadSettings = field(default_factory=HeadSettings)
 
 
@@ -169,8 +171,11 @@ def _landmarks(job: HeadJob, video: Video, progress: Progress) -> Keypoints2D:
     total = max(0, min(video.count, job.stop or video.count) - job.first)
     windows: list[Keypoints2D] = []
     done = 0
+    bodies = None if job.bodies is None else io.read_keypoints2d(job.bodies / f"{video.camera}.npz")
+    if bodies is not None and bodies.size != video.size:
+        raise InputError(f"camera {video.camera}: bodies were seen in pictures of {bodies.size} px, the video's are of {video.size}")
     with closing(ahead(video.frames(job.first, job.stop))) as frames:
-        for window in detect_faces(frames, video.camera, video.size, tracker):
+        for window in detect_faces(frames, video.camera, video.size, tracker, bodies):
             windows.append(window)
             done += len(window)
             progress(f"faces of {video.camera}", min(done, total), total)

@@ -106,10 +106,12 @@ def _speed() -> list[Result]:
             list(pool.map(lambda part: solver.poses(many[part], heavy[part]), halves))
             rates.append(BATCH / (time.perf_counter() - begin))
     one: list[float] = []
-    for k in range(TRIALS):
-        begin = time.perf_counter()
-        solver.poses(seen[k : k + 1], weight[k : k + 1])
-        one.append(1e6 * (time.perf_counter() - begin))
+    for width, outliers, _ in CASES.values():
+        _, few, _, _ = trials(TRIALS // 3, width, outliers, 1)
+        for k in range(len(few)):
+            begin = time.perf_counter()
+            solver.poses(few[k : k + 1], weight[k : k + 1])
+            one.append(1e6 * (time.perf_counter() - begin))
     theirs = _microseconds(lambda k: cv2.solvePnP(EXACT_68.xyz, np.ascontiguousarray(seen[k].T), np.eye(3), np.zeros(0)))
     add = _microseconds(lambda k: seen[0] + seen[1])
     beside = f"cv2's default {theirs:.0f}; adding two small arrays {add:.2f}"

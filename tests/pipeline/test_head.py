@@ -12,6 +12,8 @@ from recon3d import io
 from recon3d.body import load_open_body
 from recon3d.errors import CameraError, InputError
 from recon3d.geometry import CameraRig
+from recon3d.head.angles import rotation_of
+from recon3d.head.faces import face_of
 from recon3d.io.head import read_head_npz
 from recon3d.pipeline.head import HeadJob, find_heads
 from recon3d.records import Keypoints2D
@@ -89,6 +91,26 @@ def test_landmarks_of_a_rig(tmp_path):
     job = HeadJob((str(tmp_path / "seen" / f"{name}.npz"),), tmp_path / "one", tmp_path / "rig.toml")
     assert (find_heads(job)[0].pose.views == 1).all()
     assert len(EXACT_68.points) == 68
+
+
+def test_bodies_tell_where_to_look(video, tmp_path):
+    """Ids are those of the people that recon3d detect followed."""
+    layout, camera = load_layout("coco_17"), lens()
+    face, columns = face_of(layout), layout.indices(face_of(layout).points)
+    xy = np.full((24, 1, 17, 2), np.nan, np.float32)
+    for k, turn in enumerate(TURNS):
+        world = face.xyz @ rotation_of(np.deg2rad(turn[None])).matrix[0].T + [0.0, 1.2, 0.02]
+        xy[k, 0, columns] = camera.project(world)
+    there = np.isfinite(xy[..., 0])
+    seen = Keypoints2D(
+        layout=layout, camera="talk", size=(1280, 720), frame=np.arange(24), time=np.arange(24) / 30, person_id=np.full((24, 1), 5), xy=xy,
+        confidence=np.where(there, 0.9, 0.0).astype(np.float32), sigma_px=np.where(there, 3.0, np.nan).astype(np.float32),
+        box=np.concatenate([np.nanmin(xy, 2), np.nanmax(xy, 2)], -1),
+    )  # fmt: skip
+    io.write_keypoints2d(tmp_path / "talk.npz", [lambda: seen])
+    (head,) = find_heads(HeadJob((str(video),), tmp_path / "out", fov=FOV, bodies=tmp_path))
+    assert np.nanmean(np.abs(head.angles_deg - TURNS)) < 3.5
+    assert set(io.read_keypoints2d(tmp_path / "out" / "landmarks" / "talk.npz").person_id.ravel().tolist()) == {5}
 
 
 def test_what_is_refused(video, tmp_path):
