@@ -35,6 +35,8 @@ class Head:
     """Layout of keypoint files that do not tell theirs: a name or a .toml file."""
     fps: float | None = None
     """Frame rate of inputs that do not tell theirs."""
+    size: tuple[int, int] | None = None
+    """Width and height of the pictures, px, of keypoint files that do not tell them."""
     rig_unit: Literal["m", "cm", "mm"] | None = None
     """Unit of rig files that do not tell theirs."""
     image_fit: Literal["refuse", "scale", "letterbox", "crop"] = "refuse"
@@ -53,7 +55,7 @@ def run_head(command: Head) -> None:
     from recon3d.pipeline.head import HeadJob, find_heads
 
     first, stop = frame_range(command.frames)
-    same = ("rig", "camera", "fov", "people", "overlay", "bodies", "layout", "fps", "rig_unit", "image_fit")
+    same = ("rig", "camera", "fov", "people", "overlay", "bodies", "layout", "fps", "size", "rig_unit", "image_fit")
     job = HeadJob(
         command.input, command.out, first=first, stop=stop, settings=HeadSettings(smooth=command.smooth),
         **{name: getattr(command, name) for name in same},

@@ -46,6 +46,8 @@ class Lift:
     """Layout of keypoint files that do not tell theirs: a name (recon3d doctor lists them) or a .toml file."""
     fps: float | None = None
     """Frame rate of inputs that do not tell theirs (OpenPose files)."""
+    size: tuple[int, int] | None = None
+    """Width and height of the pictures, px, of keypoint files that do not tell them (OpenPose files)."""
     rig_unit: Literal["m", "cm", "mm"] | None = None
     """Unit of rig files that do not tell theirs."""
     image_fit: Literal["refuse", "scale", "letterbox", "crop"] = "refuse"
@@ -67,6 +69,6 @@ def run_lift(command: Lift) -> "Result":
     settings = replace(settings, detect=replace(settings.detect, **told))
     if command.people is not None:
         settings = replace(settings, multiview=replace(settings.multiview, people=command.people))
-    same = ("rig", "camera", "layout", "fps", "rig_unit", "image_fit", "scores")
+    same = ("rig", "camera", "layout", "fps", "size", "rig_unit", "image_fit", "scores")
     job = LiftJob(command.input, command.out, settings, first=first, stop=stop, **{name: getattr(command, name) for name in same})
     return watched(lambda progress: lift_take(job, progress))

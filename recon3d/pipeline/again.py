@@ -39,7 +39,8 @@ def job_of(take: Take) -> Job | LiftJob:
     same["scores"] = Path(job["scores"]) if "scores" in job else None
     if lifted:
         rig = Path(job["rig"]) if "rig" in job else None
-        return LiftJob(Path(next(iter(inputs.values()))), rig=rig, camera=job["camera"], **same)
+        size = (int(job["size"][0]), int(job["size"][1])) if "size" in job else None
+        return LiftJob(Path(next(iter(inputs.values()))), rig=rig, camera=job["camera"], size=size, **same)
     return Job(rig=Path(job["rig"]), inputs=tuple(f"{name}={place}" for name, place in inputs.items()), **same)
 
 

@@ -49,6 +49,7 @@ class HeadJob:
         stop: source frame to stop before.
         layout: of keypoint files that do not tell theirs.
         fps: of inputs that do not tell theirs.
+        size: width and height of the pictures, px, of inputs that do not tell theirs.
         rig_unit: of rig files that do not tell theirs.
         image_fit: how pictures of another shape than the calibrated one came about.
         overlay: write the videos with the heads' axes drawn in.
@@ -66,6 +67,7 @@ class HeadJob:
     stop: int | None = None
     layout: str | None = None
     fps: float | None = None
+    size: tuple[int, int] | None = None
     rig_unit: Literal["m", "cm", "mm"] | None = None
     image_fit: ImageFit = "refuse"
     overlay: bool = False
@@ -112,7 +114,7 @@ def find_heads(job: HeadJob, progress: Progress = silent) -> list[Head]:
             (job.out / "landmarks").mkdir(exist_ok=True)
             io.write_keypoints2d(job.out / "landmarks" / f"{camera.name}.npz", [lambda own=own: own])
         else:
-            size = None if job.rig is None else camera.intrinsics.size
+            size = job.size if job.rig is None else camera.intrinsics.size
             source = open_keypoints(path, camera.name, KeypointOptions(job.fps, size, job.layout))
             own = source.window(slice(0, len(source.frame)))
             rows = np.flatnonzero((own.frame >= job.first) & (own.frame < (job.stop or np.inf)))
@@ -158,7 +160,7 @@ def _cameras(job: HeadJob) -> tuple[CameraRig, dict[str, Path], tuple[str, ...]]
         size = open_video(name, single).size
         told = told_fov_deg(single, size)
     else:
-        size, told = open_keypoints(single, name, KeypointOptions(job.fps, None, job.layout)).window(slice(0, 1)).size, None
+        size, told = open_keypoints(single, name, KeypointOptions(job.fps, job.size, job.layout)).window(slice(0, 1)).size, None
     fov, notes = job.fov or told, ()
     if fov is None:
         notes = (f"the lens was taken to see {USUAL_FOV_DEG:.0f} degrees along the picture's longer side (--fov or --rig tells)",)

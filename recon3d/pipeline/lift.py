@@ -71,6 +71,7 @@ class LiftJob:
         stop: source frame to stop before.
         layout: of keypoints whose files do not tell.
         fps: frame rate of inputs that do not tell.
+        size: width and height of the pictures, px, of keypoints whose files do not tell.
         rig_unit: "m", "cm" or "mm" where the rig file does not tell.
         image_fit: how images of another shape than the calibrated one came about.
         scores: what was learned of the detector's scores.
@@ -85,6 +86,7 @@ class LiftJob:
     stop: int | None = None
     layout: str | None = None
     fps: float | None = None
+    size: tuple[int, int] | None = None
     rig_unit: str | None = None
     image_fit: ImageFit = "refuse"
     scores: Path | None = None
@@ -174,7 +176,7 @@ def _checked(job: LiftJob) -> tuple[Video | Seen, _Known]:
         if rig is not None:
             check_fit(source.size, rig[name], job.image_fit)
     else:
-        size = None if rig is None else rig[name].intrinsics.size
+        size = job.size if rig is None else rig[name].intrinsics.size
         source = open_keypoints(job.input, name, KeypointOptions(job.fps, size, job.layout))
     return source, _known(job, rig, name, source)
 
@@ -220,7 +222,7 @@ def _known(job: LiftJob, rig: CameraRig | None, name: str, source: Video | Seen)
 def _facts(job: LiftJob, camera: str) -> dict[str, object]:
     """What the take remembers of the job, to do it again."""
     files = {"rig": job.rig, "scores": job.scores}
-    names = ("stop", "layout", "fps", "rig_unit", "image_fit")
+    names = ("stop", "layout", "fps", "size", "rig_unit", "image_fit")
     return {
         "kind": "lift",
         "camera": camera,
@@ -235,7 +237,7 @@ def _evidence(job: LiftJob, source: Video | Seen, camera: Camera, prints: Mappin
     size = job.settings.multiview.window
     made_from: list[object] = [
         {name: value for name, value in prints.items() if name != "armature file"},
-        [job.first, job.stop, job.layout, job.fps, job.image_fit, job.rig_unit],
+        [job.first, job.stop, job.layout, job.fps, job.size, job.image_fit, job.rig_unit],
         size,
     ]
     detect = job.settings.detect

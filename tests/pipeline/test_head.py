@@ -19,6 +19,7 @@ from recon3d.pipeline.head import HeadJob, find_heads
 from recon3d.records import Keypoints2D
 from recon3d.skeleton import load_layout
 from tests.head.worlds import EXACT_68, head_mesh, lens, rendered, take
+from tests.worlds import BALANCE4
 
 FOV = 2 * np.rad2deg(np.arctan(0.5 * 1280 / 1400.0))
 TURNS = np.array([(25 * np.sin(k / 8), 8 * np.sin(k / 6), 5 * np.sin(k / 7)) for k in range(24)])
@@ -111,6 +112,15 @@ def test_bodies_tell_where_to_look(video, tmp_path):
     (head,) = find_heads(HeadJob((str(video),), tmp_path / "out", fov=FOV, bodies=tmp_path))
     assert np.nanmean(np.abs(head.angles_deg - TURNS)) < 3.5
     assert set(io.read_keypoints2d(tmp_path / "out" / "landmarks" / "talk.npz").person_id.ravel().tolist()) == {5}
+
+
+def test_files_that_do_not_tell_their_pictures_size(tmp_path):
+    """OpenPose's files of a body: five points of a head."""
+    folder = str(BALANCE4 / "openpose" / "cam02")
+    with pytest.raises(InputError, match="--size WIDTH HEIGHT"):
+        find_heads(HeadJob((folder,), tmp_path / "a", fps=60.0, stop=10))
+    (head,) = find_heads(HeadJob((folder,), tmp_path / "b", fps=60.0, size=(1088, 1920), stop=10))
+    assert np.isfinite(head.angles_deg).any()
 
 
 def test_what_is_refused(video, tmp_path):

@@ -238,3 +238,12 @@ def test_people_who_are_hardly_seen_are_refused(seen, tmp_path):
 
 def _refused_and_not(result):
     return [*result.summary.people, *result.summary.refused]
+
+
+def test_files_that_do_not_tell_their_pictures_size(tmp_path):
+    """OpenPose's files without a rig: the size is told, and remembered when the take is solved again."""
+    job = LiftJob(BALANCE4 / "openpose" / "cam02", tmp_path / "take", FEW, fps=60.0, stop=20)
+    with pytest.raises(InputError, match="--size WIDTH HEIGHT"):
+        pipeline.lift_take(job)
+    take = pipeline.lift_take(replace(job, size=(1088, 1920))).take
+    assert pipeline.job_of(take) == replace(job, size=(1088, 1920), camera="cam02", settings=pipeline.job_of(take).settings)
