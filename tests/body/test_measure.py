@@ -30,6 +30,7 @@ def test_against_trimesh():
     body = MODEL.person(gender=0.8, weight=0.6)
     found = measurements(body, SURE)
     mesh = trimesh.Trimesh(body.at_rest().vertices()[0], MODEL.faces, process=False)
+    assert mesh.is_watertight and mesh.is_winding_consistent
     joints = dict(zip(body.armature.joints, body.at_rest().poses.translation[0], strict=True))
     level = joints["left_hip"][2] + 0.4 * (joints["left_shoulder"][2] - joints["left_hip"][2])
     section = mesh.section(plane_origin=[0, 0, level], plane_normal=[0, 0, 1])
