@@ -6,7 +6,7 @@ import typing
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from recon3d.errors import ShapeError
 
@@ -160,3 +160,11 @@ def slopes(points: Float[np.ndarray, "frames joints 3"], time: Float[np.ndarray,
     good = (n >= 3) & (spread > 1e-12)
     slope = (n[..., None] * stx - st[..., None] * sx) / np.where(good, spread, 1.0)[..., None]
     return np.where(good[..., None], slope, np.nan)
+
+
+def nearest_rows(time: Float[np.ndarray, "frames"], wanted: Float[np.ndarray, "some"]) -> Int[np.ndarray, "some"]:
+    """The frame that lies nearest to each wanted time; times rise."""
+    if len(time) < 2:
+        return np.zeros(len(wanted), np.int64)
+    after = np.clip(np.searchsorted(time, wanted), 1, len(time) - 1)
+    return np.where(wanted - time[after - 1] < time[after] - wanted, after - 1, after)

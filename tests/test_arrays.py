@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from jaxtyping import Float, Int
 
-from recon3d.arrays import freeze_fields, median_row, rows_beside, short_gaps, windows
+from recon3d.arrays import freeze_fields, median_row, nearest_rows, rows_beside, short_gaps, windows
 from recon3d.errors import ShapeError
 
 
@@ -72,3 +72,9 @@ def test_neighbours_and_short_gaps():
     time = np.array([0, 1, 2, 3, 4, 5.0])
     assert short_gaps(flags, time, 2.5).T.tolist() == [[False, False, True, False, False, False], [False] * 6]
     assert short_gaps(flags[:, 1], time, 4.0).tolist() == [False, True, True, True, False, False]
+
+
+def test_nearest_rows():
+    time = np.array([0.0, 1.0, 3.0])
+    assert nearest_rows(time, np.array([-5.0, 0.4, 0.6, 1.9, 2.1, 9.0])).tolist() == [0, 0, 1, 1, 2, 2]
+    assert nearest_rows(time[:1], np.array([7.0, -7.0])).tolist() == [0, 0]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Int
 
+from recon3d.arrays import nearest_rows
 from recon3d.errors import InputError, all_faults
 from recon3d.geometry import SE3, SO3, Camera, CameraRig
 from recon3d.geometry.mixture import Mixture
@@ -23,6 +24,7 @@ from recon3d.motion.evidence import Evidence
 from recon3d.motion.fit import fit, problem_of
 from recon3d.motion.problem import Unknowns
 from recon3d.motion.sizes import Body, alike
+from recon3d.motion.start import starting_pose
 from recon3d.motion.uncertainty import pose_covariance
 from recon3d.records import HeadPose, State
 from recon3d.skeleton import Armature, Attachments, Skeleton
@@ -61,7 +63,7 @@ class HeadSettings:
     outlier_share: float = 0.1
     """Share of landmarks that are detections of something else."""
     longest_gap: float = 0.25
-    """Seconds without a face that are bridged."""
+    """Seconds: frames with a face that are further apart do not know of each other."""
     smooth: bool = True
     """Frames know of each other; else each is by itself."""
 
@@ -176,15 +178,10 @@ def _together(views: Sequence[FaceView]) -> tuple[np.ndarray, np.ndarray, np.nda
     xy, sigma = np.full((len(views), len(time), points, 2), np.nan), np.ones((len(views), len(time), points))
     frame = np.full(len(time), -1, np.int64)
     for k, view in enumerate(views):
-        at = np.abs(time[:, None] - view.time).argmin(0) if len(time) < 2000 else _nearest(time, view.time)
+        at = nearest_rows(time, view.time)
         xy[k, at], sigma[k, at] = view.xy, np.where(np.isfinite(view.sigma_px), view.sigma_px, 1.0)
         frame[at] = np.where(frame[at] < 0, view.frame, frame[at])
     return time, frame, xy, sigma
-
-
-def _nearest(time: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    after = np.clip(np.searchsorted(time, wanted), 1, len(time) - 1)
-    return np.where(wanted - time[after - 1] < time[after] - wanted, after - 1, after)
 
 
 def _pixels_per_metre(rig: CameraRig, place: Float[np.ndarray, "frames 3"]) -> Float[np.ndarray, "views frames"]:
@@ -247,7 +244,7 @@ def _sized(face: Face, evidence: Evidence) -> Body:
         sightings=((slice(0, len(rows)), sights.take(columns)),),
     )
     problem = replace(problem_of(armature, part, _LONGEST_S), shape=shape)
-    first = Unknowns(problem.freedoms.pose(*_as_evidence(face, part)), np.zeros(1))
+    first = Unknowns(problem.freedoms.pose(*starting_pose(problem.armature, part)), np.zeros(1))
     solution = solve_in_time(replace(problem, temper=_TEMPERS[0]), first, TimeSettings(_SIZE_STEPS))
     for temper in _TEMPERS[1:]:
         solution = solve_in_time(replace(problem, temper=temper), solution.at, TimeSettings(_SIZE_STEPS))
@@ -257,14 +254,6 @@ def _sized(face: Face, evidence: Evidence) -> Body:
     sized = shape.apply(armature, solution.at.shape)
     jitter = 1.0 if len(evidence.time) < 3 else _jitter(sized, evidence)
     return Body(sized, shape, np.linalg.inv(reduced) * alike(jitter), jitter)
-
-
-def _as_evidence(face: Face, evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
-    """Root and rotation of a face whose points are put where they are."""
-    middle = face.xyz.mean(0)
-    centred, own = evidence.xyz - evidence.xyz.mean(1, keepdims=True), face.xyz - middle
-    turn = SO3.nearest(centred.swapaxes(1, 2) @ own).matrix
-    return evidence.xyz.mean(1) - turn @ middle, turn[:, None]
 
 
 def _jitter(armature: Armature, evidence: Evidence) -> float:

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from recon3d.geometry import SE3, SO3, CameraRig
 from recon3d.geometry.mixture import Mixture
 from recon3d.geometry.rigid_pose import RigidPoints
-from recon3d.geometry.sightings import Poses, Sightings, predict, sight
+from recon3d.geometry.sightings import Poses, Sightings, chi_square, sight
 from recon3d.geometry.triangulation import triangulate_robust
 from recon3d.head.faces import Face
 
@@ -75,12 +75,8 @@ def starts(face: Face, rig: CameraRig, sights: Sightings, time: np.ndarray, outl
 
 def _cost(sights: Sightings, posed: Float[np.ndarray, "frames points 3"], mixture: Mixture) -> Float[np.ndarray, "frames"]:
     """Minus the log likelihood of all views' detections."""
-    xyz = np.ascontiguousarray(posed.reshape(-1, 3).T)
-    u, v, depth = predict(sights.poses, xyz)
-    du, dv = u - sights.u, v - sights.v
-    chi2 = sights.a * du * du + 2 * sights.b * du * dv + sights.c * dv * dv
-    chi2 = np.where(depth > 0, chi2, np.inf)
-    gain = np.logaddexp(0.0, mixture.gain - 0.5 * np.minimum(chi2, 1e6))
+    chi2, _ = chi_square(sights, np.ascontiguousarray(posed.reshape(-1, 3).T))
+    gain = np.logaddexp(0.0, mixture.gain - 0.5 * chi2)
     return -((sights.a > 0) * gain).sum(0).reshape(len(posed), -1).sum(1)
 
 
@@ -93,7 +89,7 @@ def _likeliest(
         return np.nan_to_num(cost, posinf=1e12).argmin(1)
     own = np.nan_to_num(cost, posinf=1e9)
     safe = np.where(np.isfinite(turn), turn, np.eye(3))
-    between = np.einsum("faji,fbji->fab", safe[:-1].swapaxes(-1, -2), safe[1:].swapaxes(-1, -2))  # trace of R' R
+    between = np.einsum("faij,fbij->fab", safe[:-1], safe[1:])  # trace of R' R
     angle = np.arccos(np.clip(0.5 * (between - 1), -1.0, 1.0))
     usual = np.maximum(_TURN_RAD_S * np.diff(time), _LEAST_TURN_RAD)[:, None, None]
     jump = 0.5 * np.minimum((angle / usual) ** 2, 1e3) * (np.diff(time) < 1.0)[:, None, None]

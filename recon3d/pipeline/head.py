@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from recon3d import io
+from recon3d.arrays import nearest_rows
 from recon3d.detect.faces import FaceTracker, detect_faces
 from recon3d.errors import CameraError, InputError, valid_names
 from recon3d.geometry import SE3, SO3, Camera, CameraRig
@@ -265,7 +266,7 @@ def _measures(pose: HeadPose, seen: Mapping[str, Keypoints2D], ids: Mapping[str,
     own, camera = seen[name], rig[name]
     rows, slots = _rows_of(own, ids[name])
     when = camera.clock.to_world(own.time[rows])
-    at = np.abs(pose.time[:, None] - when).argmin(0) if len(pose) < 2000 else np.clip(np.searchsorted(pose.time, when), 0, len(pose) - 1)
+    at = nearest_rows(pose.time, when)
     rotation, place = pose.world_from_head.rotation.matrix[at], pose.world_from_head.translation[at]
     cam = camera.cam_from_world
     head = SE3(SO3(cam.rotation.matrix @ rotation), place @ cam.rotation.matrix.T + cam.translation)

@@ -14,7 +14,6 @@ from recon3d.body.likeness import like
 from recon3d.body.linear import LinearModel
 from recon3d.body.marks import Marks
 from recon3d.body.model import ShapedBody
-from recon3d.body.usual import load_usual_poses
 from recon3d.errors import InputError
 from recon3d.geometry.mixture import Mixture
 from recon3d.geometry.time_banded import TimeFactor
@@ -166,12 +165,7 @@ def solved(problem: BodyProblem, starts: Sequence[Unknowns], first: float, skins
         weight = np.where(told, rest, 1.0)
         stage = replace(problem, temper=temper, habit=Habit.usual(problem.freedoms, weight), stiffness=ease * problem.stiffness)
         settings = replace(_SETTINGS, max_steps=steps)
-        if k == 0:
-            as_people = replace(stage, habit=Habit.usual(_as_people_are(problem.freedoms), weight))
-            found = [solve_in_time(one, start, settings) for one in (stage, as_people) for start in starts]
-            at = _best_of(found, stage)
-        else:
-            at = solve_in_time(stage, at, settings).at
+        at = _best_of([solve_in_time(stage, one, settings) for one in starts], stage) if k == 0 else solve_in_time(stage, at, settings).at
     jitter = _jitter(stage, at)
     stage = replace(stage, repeated=alike(jitter))
     for _ in range(_ROUNDS if skins else 0):
@@ -221,14 +215,6 @@ def _told(problem: BodyProblem) -> Bool[np.ndarray, "turns"]:
     return np.logical_or.reduce(carried[seen] > _WHOLLY, axis=0)[problem.freedoms.joint]
 
 
-def _as_people_are(freedoms: Freedoms) -> Freedoms:
-    """The same freedoms, of an armature that knows how people hold themselves: another start.
-
-    To the end it would read somebody's own way of standing as a way of being built.
-    """
-    return freedoms.of(load_usual_poses().of(freedoms.armature))
-
-
 def _at_ease(freedoms: Freedoms, pose: Pose) -> Pose:
     """Where a pose is and whichever way it faces, with all joints as they usually are: from which none is twisted past its limits."""
     off = freedoms.from_usual(pose)
@@ -237,7 +223,7 @@ def _at_ease(freedoms: Freedoms, pose: Pose) -> Pose:
 
 def _best_of(found: Sequence[TimeSolution[Unknowns]], problem: BodyProblem) -> Unknowns:
     """The sizes of the best, and of every frame the pose that costs least with these."""
-    shape = min(found, key=lambda one: float(problem.linearise(one.at)[1].sum())).at.shape
+    shape = min(found, key=lambda one: one.cost).at.shape
     every = [Unknowns(one.at.pose, shape) for one in found]
     best = np.argmin([problem.linearise(one)[1] for one in every], axis=0)
     pose = every[0].pose.take(slice(None))
