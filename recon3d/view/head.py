@@ -59,7 +59,7 @@ def write_curves(
     ]
     for value in np.linspace(low, high, 5).tolist():
         out.append(f'<line x1="{_MARGIN}" x2="{_WIDTH - _MARGIN}" y1="{y(value):.1f}" y2="{y(value):.1f}" stroke="#ddd"/>')
-        out.append(f'<text x="4" y="{y(value) + 4:.1f}">{value:.3g}{escape(unit)}</text>')
+        out.append(f'<text x="4" y="{y(value) + 4:.1f}">{round(value, 1) + 0.0:g}{escape(unit)}</text>')
     for value in np.linspace(first, last, 6).tolist():
         out.append(f'<text x="{x(value):.1f}" y="{_HEIGHT - 26}" text-anchor="middle">{value:.2f} s</text>')
     for k, (name, course) in enumerate(lines.items()):
